@@ -5,7 +5,7 @@ from amaranth.lib import data
 from models.config import SwitchConfig
 from models.packet import HEADER_FIELDS
 
-__all__ = ["AxisLayout", "FlitLayout", "HeaderLayout", "QueueLayout", "length_shape"]
+__all__ = ["AxisLayout", "FlitLayout", "HeaderLayout", "length_shape"]
 
 
 class HeaderLayout(data.StructLayout):
@@ -66,13 +66,6 @@ class FlitLayout(data.StructLayout):
                 "parity": config.words,
             }
         )
-
-
-class QueueLayout(data.StructLayout):
-    """Index of a virtual output queue; as an integer ``output * classes + traffic_class``."""
-
-    def __init__(self, config: SwitchConfig):
-        super().__init__({"traffic_class": range(config.classes), "output": range(config.ports)})
 
 
 def length_shape(config: SwitchConfig) -> range:

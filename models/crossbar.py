@@ -1,0 +1,116 @@
+"""Golden model of rtl.crossbar: each output takes the flit of the input it listens to."""
+
+from collections import namedtuple
+
+
+from models.compiled import compiled
+from models.config import SwitchConfig
+from models.parameters import parameters
+from models.record import allocate, flat
+
+__all__ = [
+    "CrossbarInputs",
+    "CrossbarModel",
+    "CrossbarOutputs",
+    "crossbar_clock",
+    "crossbar_outputs",
+    "crossbar_shapes",
+    "crossbar_state",
+]
+
+CrossbarInputs = namedtuple(
+    "CrossbarInputs",
+    "select_valid select_input select_traffic_class select_first i_valid i_flit_data i_flit_count "
+    "i_flit_last i_flit_error i_flit_mark i_flit_parity",
+)
+CrossbarOutputs = namedtuple(
+    "CrossbarOutputs",
+    "o_valid o_first o_traffic_class o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
+    "o_flit_parity",
+)
+CrossbarState = namedtuple(
+    "CrossbarState", ("listens", "traffic_class", "first", *CrossbarOutputs._fields)
+)
+
+NOBODY = -1
+
+
+def crossbar_shapes(config: SwitchConfig) -> tuple[dict, dict]:
+    """Shapes of the inputs and of the outputs; one instance has all ports."""
+    wide = {"flit_data": (1, config.ports, config.words), "flit_parity": (1, config.ports, 1)}
+    kinds = CrossbarInputs, CrossbarOutputs
+    inputs, outputs = (
+        {name: wide.get(name[2:], (1, config.ports)) for name in kind._fields} for kind in kinds
+    )
+    return inputs, outputs
+
+
+def crossbar_state(config: SwitchConfig) -> CrossbarState:
+    """State after reset: what each output listens to in this cycle, and the output register."""
+    shapes = dict.fromkeys(("listens", "traffic_class", "first"), (1, config.ports))
+    state = allocate(CrossbarState, shapes | crossbar_shapes(config)[1])
+    state.listens[:] = NOBODY
+    return state
+
+
+@compiled
+def crossbar_outputs(p, state, outputs, n):
+    """What the output register shows. Without a flit, all but ``o_valid`` keep their values."""
+    for output in range(p.ports):
+        outputs.o_valid[n, output] = state.o_valid[n, output]
+        if state.o_valid[n, output]:
+            outputs.o_first[n, output] = state.o_first[n, output]
+            outputs.o_traffic_class[n, output] = state.o_traffic_class[n, output]
+            for word in range(p.words):
+                outputs.o_flit_data[n, output, word] = state.o_flit_data[n, output, word]
+            outputs.o_flit_count[n, output] = state.o_flit_count[n, output]
+            outputs.o_flit_last[n, output] = state.o_flit_last[n, output]
+            outputs.o_flit_error[n, output] = state.o_flit_error[n, output]
+            outputs.o_flit_mark[n, output] = state.o_flit_mark[n, output]
+            outputs.o_flit_parity[n, output, 0] = state.o_flit_parity[n, output, 0]
+
+
+@compiled
+def crossbar_clock(p, state, inputs, outputs, n):
+    """The clock edge."""
+    for output in range(p.ports):
+        source = state.listens[n, output]
+        state.o_valid[n, output] = source != NOBODY and inputs.i_valid[n, source]
+        if state.o_valid[n, output]:
+            state.o_first[n, output] = state.first[n, output]
+            state.o_traffic_class[n, output] = state.traffic_class[n, output]
+            for word in range(p.words):
+                state.o_flit_data[n, output, word] = inputs.i_flit_data[n, source, word]
+            state.o_flit_count[n, output] = inputs.i_flit_count[n, source]
+            state.o_flit_last[n, output] = inputs.i_flit_last[n, source]
+            state.o_flit_error[n, output] = inputs.i_flit_error[n, source]
+            state.o_flit_mark[n, output] = inputs.i_flit_mark[n, source]
+            state.o_flit_parity[n, output, 0] = inputs.i_flit_parity[n, source, 0]
+        state.listens[n, output] = NOBODY
+        if inputs.select_valid[n, output]:
+            state.listens[n, output] = inputs.select_input[n, output]
+            state.traffic_class[n, output] = inputs.select_traffic_class[n, output]
+            state.first[n, output] = inputs.select_first[n, output]
+
+
+class CrossbarModel:
+    """All outputs of one switch."""
+
+    def __init__(self, config: SwitchConfig):
+        self.config = config
+        self.p = parameters(config)
+        inputs, outputs = crossbar_shapes(config)
+        self.inputs = allocate(CrossbarInputs, inputs)
+        self.outputs = allocate(CrossbarOutputs, outputs)
+        self.reset()
+
+    def reset(self) -> None:
+        """The state after reset."""
+        self.state = crossbar_state(self.config)
+        flat(self.outputs)[:] = 0
+
+    def step(self) -> CrossbarOutputs:
+        """Outputs of this cycle, then the clock edge."""
+        crossbar_outputs(self.p, self.state, self.outputs, 0)
+        crossbar_clock(self.p, self.state, self.inputs, self.outputs, 0)
+        return self.outputs

@@ -1,0 +1,228 @@
+"""Golden model of rtl.switch: the composition of the models of its leaves."""
+
+from collections import namedtuple
+from typing import Any
+
+import numpy as np
+
+from models.compiled import compiled
+from models.config import SwitchConfig
+from models.crossbar import (
+    CrossbarInputs,
+    CrossbarOutputs,
+    crossbar_clock,
+    crossbar_shapes,
+    crossbar_outputs,
+    crossbar_state,
+)
+from models.egress import (
+    EgressInputs,
+    EgressOutputs,
+    egress_clock,
+    egress_outputs,
+    egress_state,
+)
+from models.ingress import ingress_clock, ingress_outputs, ingress_parts
+from models.packet import Broken, Drop
+from models.parameters import parameters
+from models.record import allocate
+from models.scheduler import (
+    SchedulerOutputs,
+    scheduler_match,
+    scheduler_output_shapes,
+    scheduler_outputs,
+    scheduler_state,
+)
+
+__all__ = ["SwitchInputs", "SwitchModel", "SwitchOutputs", "switch_step"]
+
+SwitchInputs = namedtuple(
+    "SwitchInputs",
+    "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user o_ready enable drain "
+    "reset inject program_valid program_partition program_address program_mask",
+)
+SwitchOutputs = namedtuple(
+    "SwitchOutputs",
+    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user released_valid "
+    "released_output released_traffic_class released_flits drop_valid drop_reason drop_header "
+    "idle ingress_occupancy egress_occupancy ingress_counters_accepted ingress_counters_dropped "
+    "ingress_counters_errored egress_counters_delivered egress_counters_errored "
+    "egress_counters_discarded egress_counters_parity",
+)
+SwitchParts = namedtuple(
+    "SwitchParts",
+    "ingress scheduler scheduler_out crossbar crossbar_in crossbar_out egress egress_in egress_out",
+)
+
+
+def switch_shapes(config: SwitchConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Shapes of :class:`SwitchInputs` and :class:`SwitchOutputs`."""
+    n, mask_words, keep_words = config.ports, (config.ports + 63) // 64, config.flit_bytes // 64
+    wide = {name: (1, mask_words) for name in ("enable", "drain", "reset", "inject", "idle")}
+    wide |= {"program_valid": (1,), "program_partition": (1,), "program_address": (1,)}
+    wide |= {"program_mask": (1, mask_words), "drop_header": (1, n, 1)}
+    wide |= {"i_payload_data": (1, n, config.words), "o_payload_data": (1, n, config.words)}
+    wide |= {name: (1, n, max(1, keep_words)) for name in ("i_payload_keep", "o_payload_keep")}
+    wide |= {"ingress_counters_dropped": (1, n, len(Drop))}
+    wide |= {"ingress_counters_errored": (1, n, len(Broken))}
+    kinds = SwitchInputs, SwitchOutputs
+    inputs, outputs = ({f: wide.get(f, (1, n)) for f in kind._fields} for kind in kinds)
+    return inputs, outputs
+
+
+def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutputs) -> SwitchParts:
+    """State of all parts after reset; wires that join two parts are one array."""
+    n = config.ports
+    scheduler_out = allocate(SchedulerOutputs, scheduler_output_shapes(config))
+    crossbar_out = allocate(CrossbarOutputs, crossbar_shapes(config)[1])
+    ingress = ingress_parts(config, n)
+    ingress = ingress._replace(
+        classifier_in=ingress.classifier_in._replace(
+            **{name: getattr(inputs, name)[0] for name in SwitchInputs._fields[:5]}
+        ),
+        classifier_out=ingress.classifier_out._replace(
+            i_ready=outputs.i_ready[0],
+            drop_valid=outputs.drop_valid[0],
+            drop_reason=outputs.drop_reason[0],
+            drop_header=outputs.drop_header[0],
+            counters_accepted=outputs.ingress_counters_accepted[0],
+            counters_dropped=outputs.ingress_counters_dropped[0],
+            counters_errored=outputs.ingress_counters_errored[0],
+        ),
+        buffer_out=ingress.buffer_out._replace(
+            released_valid=outputs.released_valid[0],
+            released_flits=outputs.released_flits[0],
+            occupancy=outputs.ingress_occupancy[0],
+        ),
+    )
+    ingress.classifier_in.port[:] = np.arange(n)
+    buffer_out = ingress.buffer_out
+    select = ("select_valid", "select_input", "select_traffic_class", "select_first")
+    crossbar_in = CrossbarInputs(
+        **{name: getattr(scheduler_out, name) for name in select},
+        **{
+            name.replace("o_", "i_", 1): getattr(buffer_out, name)[np.newaxis]
+            for name in buffer_out._fields
+            if name.startswith("o_")
+        },
+    )
+    egress_in = EgressInputs(
+        **{name.replace("o_", "i_", 1): getattr(crossbar_out, name)[0] for name in crossbar_out._fields},
+        **{
+            name: getattr(scheduler_out, name)[0]
+            for name in ("reserve_valid", "reserve_traffic_class", "reserve_length")
+        },
+        reset=np.zeros(n, dtype=np.int64),
+        o_ready=inputs.o_ready[0],
+    )
+    egress_out = EgressOutputs(
+        room=np.zeros((n, config.classes), dtype=np.int64),
+        idle=np.zeros(n, dtype=np.int64),
+        occupancy=outputs.egress_occupancy[0],
+        **{
+            name: getattr(outputs, name)[0]
+            for name in EgressOutputs._fields
+            if name.startswith("o_")
+        },
+        **{
+            name: getattr(outputs, f"egress_{name}")[0]
+            for name in EgressOutputs._fields
+            if name.startswith("counters_")
+        },
+    )
+    return SwitchParts(
+        ingress=ingress,
+        scheduler=scheduler_state(config),
+        scheduler_out=scheduler_out,
+        crossbar=crossbar_state(config),
+        crossbar_in=crossbar_in,
+        crossbar_out=crossbar_out,
+        egress=egress_state(config, n),
+        egress_in=egress_in,
+        egress_out=egress_out,
+    )
+
+
+@compiled
+def spread(p, inputs, parts):
+    """Control inputs of the switch to the ports they are meant for."""
+    classifier = parts.ingress.classifier_in
+    for n in range(p.ports):
+        word, bit = n >> 6, n & 63
+        classifier.enable[n] = (inputs.enable[0, word] >> bit) & 1
+        classifier.drain[n] = (inputs.drain[0, word] >> bit) & 1
+        classifier.reset[n] = (inputs.reset[0, word] >> bit) & 1
+        parts.egress_in.reset[n] = classifier.reset[n]
+        classifier.program_valid[n] = inputs.program_valid[0]
+        classifier.program_partition[n] = inputs.program_partition[0]
+        classifier.program_address[n] = inputs.program_address[0]
+        for w in range(inputs.enable.shape[1]):
+            classifier.enabled[n, w] = inputs.enable[0, w]
+            classifier.program_mask[n, w] = inputs.program_mask[0, w]
+
+
+@compiled
+def switch_step(p, inputs, outputs, parts):
+    """Outputs of this cycle, then the clock edge."""
+    ingress, scheduler_out = parts.ingress, parts.scheduler_out
+    spread(p, inputs, parts)
+    scheduler_outputs(p, parts.scheduler, scheduler_out, 0)
+    crossbar_outputs(p, parts.crossbar, parts.crossbar_out, 0)
+    for word in range(outputs.idle.shape[1]):
+        outputs.idle[0, word] = 0
+    for n in range(p.ports):
+        ingress_outputs(p, ingress, n)
+        egress_outputs(p, parts.egress, parts.egress_out, n)
+        queue = ingress.buffer_out.released_queue[n]
+        outputs.released_output[0, n] = queue // p.classes
+        outputs.released_traffic_class[0, n] = queue % p.classes
+        if ingress.classifier_out.idle[n] and ingress.buffer_out.occupancy[n] == 0:
+            outputs.idle[0, n >> 6] |= parts.egress_out.idle[n] << (n & 63)
+
+    scheduler_match(
+        p,
+        parts.scheduler,
+        ingress.backlog.singles,
+        ingress.backlog.length,
+        ingress.backlog.partial,
+        ingress.completed,
+        ingress.buffer_out.stored,
+        parts.egress_out.room,
+        scheduler_out,
+        0,
+    )
+    for n in range(p.ports):
+        egress_clock(p, parts.egress, parts.egress_in, parts.egress_out, n)
+    crossbar_clock(p, parts.crossbar, parts.crossbar_in, parts.crossbar_out, 0)
+    for n in range(p.ports):
+        ingress_clock(
+            p,
+            ingress,
+            n,
+            (inputs.inject[0, n >> 6] >> (n & 63)) & 1,
+            scheduler_out.match_valid[0, n],
+            scheduler_out.match_queue[0, n],
+            scheduler_out.claim_valid[0, n],
+            scheduler_out.claim_queue[0, n],
+        )
+
+
+class SwitchModel:
+    """The whole switch; see docs/microarchitecture.md."""
+
+    def __init__(self, config: SwitchConfig):
+        self.config = config
+        self.p = parameters(config)
+        inputs, outputs = switch_shapes(config)
+        self.inputs = allocate(SwitchInputs, inputs)
+        self.outputs = allocate(SwitchOutputs, outputs)
+        self.reset()
+
+    def reset(self) -> None:
+        """The state after reset."""
+        self.parts = switch_parts(self.config, self.inputs, self.outputs)
+
+    def step(self) -> SwitchOutputs:
+        """Outputs of this cycle, then the clock edge."""
+        switch_step(self.p, self.inputs, self.outputs, self.parts)
+        return self.outputs

@@ -1,0 +1,473 @@
+"""The command ``lingyun``: one verb for everything that the project does.
+
+Exit status: 0 all good; 1 a check failed; 2 the user or the machine must change something, and one
+sentence says what.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_origin
+
+import click
+
+from models.config import NAMED, SCHEDULERS, SwitchConfig, named
+from sim import BUILD, ROOT
+
+__all__ = ["main"]
+
+WORKLOADS = tuple(sorted(file.stem for file in (ROOT / "models" / "workloads").glob("*.toml")))
+COMPILER = ("g++", "make", "perl", "Python's shared library")
+PROVER = ("yosys for proofs", "SymbiYosys", "z3")
+
+
+class Lingyun(click.Group):
+    """A group whose errors are one sentence, and whose verbs are listed as they are written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError) as error:
+            if ctx.params["traceback"]:
+                raise
+            raise click.UsageError(str(error)) from None
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        try:
+            status = super().main(*args, **(kwargs | {"standalone_mode": False}))
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            status = 0
+        except click.Abort:
+            status = 130
+        except click.ClickException as error:
+            click.echo(f"Error: {error.format_message()}", err=True)
+            status = 2
+        sys.exit(status)
+
+
+def read_config(path: Path) -> SwitchConfig:
+    """The configuration in a TOML file: the name of a ``base``, and what differs from it.
+
+    Raises
+    ------
+    ValueError
+        If the file is malformed, or a field is unknown or has a wrong value.
+    OSError
+        If the file cannot be read.
+    """
+    kinds = {field.name: field.type for field in fields(SwitchConfig)}
+    try:
+        changes = tomllib.loads(path.read_text())
+        if "base" not in changes:
+            raise ValueError(
+                f'the line base = "NAME" is missing; NAME is one of {", ".join(NAMED)}'
+            )
+        base = named(changes.pop("base"))
+        for name, value in changes.items():
+            if isinstance(value, list):
+                changes[name] = value = tuple(value)
+            if name in kinds and not _fits(value, kinds[name]):
+                raise ValueError(f"{name} cannot be {value!r}")
+        return base.with_(**{"name": path.stem} | changes)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """True if ``value`` is of the type ``kind``; an integer is a float too."""
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(type(one) is int for one in value)
+    kinds = get_args(kind) or (kind,)
+    return type(value) in kinds or (type(value) is int and float in kinds)
+
+
+class Configuration(click.ParamType):
+    """A named configuration, or a file for ``read_config``."""
+
+    name = "NAME|FILE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> SwitchConfig:
+        if isinstance(value, SwitchConfig):
+            return value
+        try:
+            return read_config(Path(value)) if value.endswith(".toml") else named(value)
+        except (ValueError, OSError) as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Workload(click.ParamType):
+    """A built-in workload, as its name, or a file, as its path."""
+
+    name = "NAME|FILE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | Path:
+        if value in WORKLOADS:
+            return value
+        if not Path(value).is_file():
+            known = ", ".join(WORKLOADS)
+            self.fail(f"no workload {value!r}: name one of {known}, or a file.", param, ctx)
+        return Path(value)
+
+
+class Folder(click.ParamType):
+    """A folder that can be written; it is made if it is not there."""
+
+    name = "FOLDER"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            Path(value).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=value):
+                pass
+        except OSError as error:
+            self.fail(f"cannot write to {value}: {error.strerror}; name another.", param, ctx)
+        return Path(value)
+
+
+def need(*names: str) -> None:
+    """Stop unless the machine passes the checks ``names`` of ``sim.doctor``."""
+    from sim.doctor import missing
+
+    if check := missing(*names):
+        raise click.UsageError(f"{check.name} is missing: {check.cure}.")
+
+
+def run_tests(
+    selection: str, arguments: tuple[str, ...], seed: int | None = None, waves: bool = False
+) -> int:
+    """Run the tests that have the markers of ``selection``; the exit status of pytest."""
+    environment = {} if seed is None else {"BENCH_SEED": str(seed)}
+    if waves:
+        environment["BENCH_WAVES"] = "1"
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-m", selection, "--times", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        check=False,
+    ).returncode
+
+
+config_option = click.option(
+    "--config",
+    type=Configuration(),
+    default="NODE",
+    show_default=True,
+    help=f"What to build: {', '.join(NAMED)}, or a TOML file with base = one of these and the "
+    "fields that differ, such as ports = 16.",
+)
+test_seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=1),
+    help="Seed of all benches; a failure prints the one it had. By default each bench has its own.",
+)
+test_waves_option = click.option(
+    "--waves", is_flag=True, help="Record waves of each bench, in its folder under build/sim."
+)
+test_arguments = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+passes_arguments = {"ignore_unknown_options": True}
+
+
+@click.group(cls=Lingyun, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--traceback", is_flag=True, help="On an error, show where it came from.")
+@click.version_option(package_name="lingyun")
+def main(traceback: bool) -> None:
+    """Lingyun, an open AI scale-up switch chip: RTL beside a golden model.
+
+    Begin with `lingyun sim`: it sends the traffic of two AI workloads through model and RTL,
+    compares them in every cycle, and shows what came of it. Everything generated lies under build/.
+
+    Exit status: 0 all good, 1 a check failed, 2 something must be changed first; the message says
+    what.
+    """
+
+
+@main.command("help")
+@click.argument("verb", required=False)
+@click.pass_context
+def show_help(ctx: click.Context, verb: str | None) -> None:
+    """Explain VERB, or list the verbs."""
+    if verb is None:
+        click.echo(main.get_help(ctx.find_root()))
+        return
+    command = main.get_command(ctx, verb)
+    if command is None:
+        raise click.UsageError(f"no verb {verb!r}; there are {', '.join(main.commands)}.")
+    with click.Context(command, info_name=verb, parent=ctx.find_root()) as context:
+        click.echo(command.get_help(context))
+
+
+@main.command()
+def setup() -> int:
+    """Install again what pyproject.toml asks for, in the versions of constraints.txt."""
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--constraint", "constraints.txt", "--editable", ".[dev]"]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+@main.command()
+def doctor() -> int:
+    """Check the machine: what is there, in which version, and the cure for what is not.
+
+    Needed things that are missing give exit status 2. Wanted ones only save time or space: ccache
+    makes a rebuild quick, the headers of lz4 and zlib make waves small, GTKWave shows them.
+    """
+    from sim.doctor import examine
+
+    return examine()
+
+
+@main.command()
+def lint() -> int:
+    """Check style (ruff) and types (pyright)."""
+    checks = (
+        ("ruff", "check", "."),
+        ("ruff", "format", "--check", "."),
+        ("pyright", "--pythonpath", sys.executable),
+    )
+    results = [
+        subprocess.run([sys.executable, "-m", *check], cwd=ROOT, check=False).returncode
+        for check in checks
+    ]
+    return int(any(results))
+
+
+@main.command(context_settings=passes_arguments)
+@test_arguments
+def unit(arguments: tuple[str, ...]) -> int:
+    """Test models and tools, without a simulator; about a minute.
+
+    ARGUMENTS go to pytest.
+
+    \b
+    Examples:
+      lingyun unit
+      lingyun unit -x -k config      stop at the first failure, only tests about config
+    """
+    return run_tests("not verilator and not formal and not slow", arguments)
+
+
+@main.command()
+@config_option
+@click.option(
+    "--workload",
+    "workloads",
+    type=Workload(),
+    multiple=True,
+    default=WORKLOADS,
+    help=f"Traffic to run: {', '.join(WORKLOADS)}, or a TOML file like those in models/workloads. "
+    "Repeat the option for several; all built-in ones by default.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Everything random comes from it: the same seed gives the same cycles, bit for bit.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Divide the sizes of all transfers by this, so that a run takes seconds and not hours; 1 "
+    "is the real layer. By default a size that takes about a minute.",
+)
+@click.option(
+    "--packet-bytes",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Payload of one packet. Smaller packets weigh more headers and more scheduling decisions "
+    "per byte.",
+)
+@click.option(
+    "--scheduler",
+    type=click.Choice(SCHEDULERS),
+    help="How inputs and outputs are matched. islip: round-robin pointers, fair, cheap. wavefront: "
+    "diagonals of the request matrix, a maximal matching. By default that of the configuration.",
+)
+@click.option(
+    "--iterations",
+    type=int,
+    help="Iterations of the matching, 1 to 8: more find more pairs, and cost pipeline stages. By "
+    "default that of the configuration.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["rtl", "model", "both"]),
+    default="both",
+    show_default=True,
+    help="both: RTL and golden model in lockstep, compared in every cycle. model: the golden model "
+    "alone, faster, and no C++ compiler is needed. rtl: the RTL alone.",
+)
+@click.option(
+    "--unshaped",
+    is_flag=True,
+    help="Send a flit per cycle, not what the line brings. Shows where the fabric saturates; a "
+    "real line is slower.",
+)
+@click.option(
+    "--waves", is_flag=True, help="Record waves of the RTL; see them with `lingyun wave`."
+)
+@click.option(
+    "--output",
+    type=Folder(),
+    help="Folder for results.json, the plot and the waves. By default one under build/sim.",
+)
+def sim(
+    config: SwitchConfig,
+    workloads: tuple[str | Path, ...],
+    seed: int,
+    scale: float | None,
+    packet_bytes: int,
+    scheduler: str | None,
+    iterations: int | None,
+    engine: str,
+    unshaped: bool,
+    waves: bool,
+    output: Path | None,
+) -> int:
+    """Run AI workloads through the switch, model against RTL, and show what came of it.
+
+    Each collective (all-reduce, all-to-all, ...) is measured on its own. Every packet is checked:
+    delivered once, intact, in order. The exit status is 1 if one was not, or if model and RTL
+    differ in any cycle.
+
+    \b
+    Examples:
+      lingyun sim                                    both workloads on NODE, 8 ports of 400 Gbit/s
+      lingyun sim --workload moe-ep8 --seed 7        one of them, other random numbers
+      lingyun sim --engine model --scale 16          a larger run, the model alone
+      lingyun sim --scheduler wavefront --iterations 1
+      lingyun sim --config mine.toml --waves         a switch of your own, with waves
+    """
+    changes = {"scheduler": scheduler, "iterations": iterations}
+    config = config.with_(**{name: value for name, value in changes.items() if value is not None})
+    if engine == "model" and waves:
+        raise click.UsageError("--waves needs the RTL: use --engine both or --engine rtl.")
+    if engine != "model":
+        need(*COMPILER)
+    from sim.run import run
+
+    return run(
+        config,
+        workloads=list(workloads),
+        seed=seed,
+        scale=scale,
+        packet_bytes=packet_bytes,
+        engine=engine,
+        unshaped=unshaped,
+        waves=waves,
+        output=output,
+    )
+
+
+@main.command()
+@click.argument("run", required=False, type=click.Path(exists=True, path_type=Path))
+def wave(run: Path | None) -> int:
+    """Open the waves of RUN, a folder that `lingyun sim --waves` wrote; the latest by default."""
+    from sim.run import open_wave
+
+    return open_wave(run)
+
+
+@main.command(context_settings=passes_arguments)
+@test_seed_option
+@test_waves_option
+@test_arguments
+def regress(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
+    """Run every test, those of full size too; hypothesis draws new examples each time.
+
+    ARGUMENTS go to pytest.
+    """
+    need(*COMPILER, *PROVER)
+    return run_tests("slow or not slow", ("--hypothesis-profile=explore", *arguments), seed, waves)
+
+
+@main.command(context_settings=passes_arguments)
+@test_arguments
+def prove(arguments: tuple[str, ...]) -> int:
+    """Run every proof, long ones too.
+
+    ARGUMENTS go to pytest.
+
+    \b
+    Example:
+      lingyun prove -k arbiter
+    """
+    need(*PROVER)
+    return run_tests("formal", arguments)
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def faults(names: tuple[str, ...]) -> int:
+    """Break things on purpose (all, or only NAMES) and show that the checks notice."""
+    need(*COMPILER)
+    from sim.faults import main as run_faults
+
+    return run_faults(list(names))
+
+
+@main.command()
+@config_option
+def verilog(config: SwitchConfig) -> int:
+    """Write the switch as Verilog to build/verilog/<CONFIG>.v, ports named as AXI4-Stream.
+
+    \b
+    Example:
+      lingyun verilog --config PROTO
+    """
+    from sim.export import write_verilog_file
+
+    click.echo(write_verilog_file(config, BUILD / "verilog"))
+    return 0
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Shorter runs: rougher numbers, in a few minutes.")
+@click.argument("names", nargs=-1)
+def bench(names: tuple[str, ...], quick: bool) -> int:
+    """Measure (everything, or only NAMES) and compare with the references."""
+    need(*COMPILER)
+    from sim.bench import main as run_bench
+
+    return run_bench(list(names), quick)
+
+
+@main.command(context_settings=passes_arguments)
+@test_seed_option
+@test_waves_option
+@test_arguments
+def test(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
+    """Run unit tests, benches and quick proofs, and show the time that each suite took.
+
+    ARGUMENTS go to pytest.
+
+    \b
+    Examples:
+      lingyun test
+      lingyun test -k egress                 only tests with egress in their name
+      lingyun test -k egress --seed 42 --waves   the seed that a failure printed, with waves
+    """
+    need(*COMPILER, *PROVER)
+    return run_tests("not slow", arguments, seed, waves)
+
+
+@main.command()
+def clean() -> int:
+    """Delete build/, where everything generated lies."""
+    if BUILD.exists():
+        shutil.rmtree(BUILD)
+    return 0

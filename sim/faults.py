@@ -1,0 +1,615 @@
+"""Faults on purpose: break the RTL in a known place, and see that the check meant for it notices.
+
+A fault is one small change in one file of ``rtl/``. It is made in a copy, ``build/faults/<fault>``,
+and the bench or proof that must catch it runs there in a process of its own. The copy holds
+``rtl/`` and ``sim/``, which builds in the folder above itself; ``models/`` and ``verif/`` are those
+of the project: they do not change, and compiled models are cached by their path.
+
+The same check must pass on the sources as they are, with the same seed: else a catch means nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as Rows
+
+from models.config import TINY
+from rtl.backlog import Backlog
+from rtl.buffer import Buffer
+from rtl.class_arbiter import ClassArbiter
+from rtl.classifier import Classifier
+from rtl.egress import Egress
+from rtl.ingress import Ingress
+from rtl.scheduler import Scheduler
+from rtl.switch import Switch
+from rtl.table import Table
+from sim import BUILD, ROOT
+from sim.report import write
+from sim.solver import prove
+from sim.verilator import run_bench
+from verif.proof.arbiter import ArbiterProof
+from verif.proof.class_arbiter import ClassArbiterProof
+from verif.proof.crossbar import CrossbarProof
+from verif.proof.free_list import FreeListProof
+from verif.proof.scheduler import MatchingProof, SchedulerProof
+
+__all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
+
+SEED = "1"
+AT_ONCE = 2
+NOT_PASSED = 3  # exit status of a check that ran and failed
+WEIGHTED = TINY.with_(class_policy="weighted")
+DEEP = TINY.with_(name="TINY-4", iterations=4, class_policy="weighted")
+WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
+
+CHECKS: dict[str, Callable[[], object]] = {
+    "arbiter proof": lambda: prove(ArbiterProof(3), "arbiter", depth=2),
+    "class_arbiter proof": lambda: prove(ClassArbiterProof(TINY, picks=2), "class_arbiter", depth=2),
+    "class_arbiter bench, weighted": lambda: run_bench(
+        "class_arbiter", ClassArbiter(WEIGHTED, picks=WEIGHTED.iterations), WEIGHTED
+    ),
+    "table bench": lambda: run_bench(
+        "table",
+        Table(TINY.ports, entries=TINY.endpoints, identity=True),
+        TINY,
+        extra_env={"TABLE_IDENTITY": "1"},
+    ),
+    "free_list proof": lambda: prove(FreeListProof(3, first=1), "free_list", depth=9, mode="bmc"),
+    "buffer bench": lambda: run_bench("buffer", Buffer(TINY), TINY),
+    "backlog bench": lambda: run_bench("backlog", Backlog(TINY), TINY),
+    "classifier bench": lambda: run_bench("classifier", Classifier(TINY), TINY, cycles=8000),
+    "ingress bench": lambda: run_bench("ingress", Ingress(TINY), TINY),
+    "scheduler bench": lambda: run_bench("scheduler", Scheduler(TINY), TINY, cycles=1500),
+    "scheduler bench, 4 stages": lambda: run_bench("scheduler", Scheduler(DEEP), DEEP, cycles=1500),
+    "scheduler proof": lambda: prove(SchedulerProof(TINY), "scheduler", depth=2),
+    "wavefront proof": lambda: prove(MatchingProof(WAVEFRONT), "wavefront", depth=2),
+    "crossbar proof": lambda: prove(CrossbarProof(TINY), "crossbar", depth=3),
+    "egress bench": lambda: run_bench("egress", Egress(TINY), TINY, cycles=1000),
+    "switch bench": lambda: run_bench("switch", Switch(TINY), TINY, cycles=1000),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A change of the RTL, and the check that must catch it.
+
+    Parameters
+    ----------
+    name : str
+        What it is called on the command line.
+    meaning : str
+        The mistake that it stands for.
+    file : str
+        Where it is, from the root of the project.
+    old, new : str
+        Text, exactly once in the file, and what stands there instead.
+    check : str
+        Which of ``CHECKS``.
+    """
+
+    name: str
+    meaning: str
+    file: str
+    old: str
+    new: str
+    check: str
+
+    def source(self) -> str:
+        """The file as it is.
+
+        Raises
+        ------
+        ValueError
+            If the fault is stale: the old text is not there, or more than once.
+        """
+        text = (ROOT / self.file).read_text(encoding="utf-8")
+        if (times := text.count(self.old)) != 1:
+            raise ValueError(
+                f"fault {self.name} is stale: {self.file} has {self.old!r} {times} times, not once"
+            )
+        return text
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+        text = self.source()
+        return f"{self.file}:{text.count(chr(10), 0, text.index(self.old)) + 1}"
+
+    def plant(self, tree: Path) -> None:
+        """Make ``tree`` a copy of the project with this fault; what was built there stays."""
+        text = self.source().replace(self.old, self.new)
+        for folder in ("rtl", "sim"):
+            shutil.rmtree(tree / folder, ignore_errors=True)
+            shutil.copytree(
+                ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        (tree / self.file).write_text(text, encoding="utf-8")
+
+
+FAULTS = (
+    Fault(
+        name="arbiter-pointer",
+        meaning="the winner stays first instead of becoming last",
+        file="rtl/arbiter.py",
+        old="self.above.eq(~((self.grant << 1) - 1))",
+        new="self.above.eq(~(self.grant - 1))",
+        check="arbiter proof",
+    ),
+    Fault(
+        name="grant-pointer",
+        meaning="iSLIP's grant pointer moves for a grant that was not accepted",
+        file="rtl/scheduler/islip.py",
+        old="""\
+            with m.If(self.claimed[k]):
+                m.d.sync += self.above[self.traffic_class[k]]""",
+        new="""\
+            with m.If(self.grant[k].any()):
+                m.d.sync += self.above[self.traffic_class[k]]""",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="accept-order",
+        meaning="iSLIP's accept pointer is not looked at",
+        file="rtl/scheduler/islip.py",
+        old="first(candidates, self.above)",
+        new="first(candidates, candidates)",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="late-iteration",
+        meaning="older stages move the accept pointers when the youngest claims",
+        file="rtl/scheduler/__init__.py",
+        old="matching.claiming[k].eq(claiming[k])",
+        new="matching.claiming[k].eq(claiming[0])",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="late-singles",
+        meaning="a single that shows in one stage shows in the younger ones, too",
+        file="rtl/scheduler/input.py",
+        old="left = [(more & ~free[k]) | (fewer & free[k]) for more, fewer in pairwise(left)]",
+        new="left = [more for more, _ in pairwise(left)]",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="reservation",
+        meaning="a stage forgets that older stages may reserve in the same cycle",
+        file="rtl/scheduler/output.py",
+        old="self.limit[k].eq(rooms[chosen] - (last - k))",
+        new="self.limit[k].eq(rooms[chosen])",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="hold",
+        meaning="a long connection lets go one slot too early",
+        file="rtl/scheduler/input.py",
+        old="partial | (length > k - j)",
+        new="partial | (length > k - j + 1)",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="cancellation",
+        meaning="a younger stage claims the output that a long packet has just taken",
+        file="rtl/scheduler/__init__.py",
+        old="port.cancel[k].eq(cancel)",
+        new="port.cancel[k].eq(0)",
+        check="scheduler proof",
+    ),
+    Fault(
+        name="cancellation-chain",
+        meaning="the next stage is cancelled, but not those behind it",
+        file="rtl/scheduler/__init__.py",
+        old="needed.eq(cancel | long_grant[k])",
+        new="needed.eq(long_grant[k])",
+        check="scheduler bench, 4 stages",
+    ),
+    Fault(
+        name="open-end",
+        meaning="a connection whose end becomes known keeps a slot too many",
+        file="rtl/scheduler/input.py",
+        old="needed = sum(serving[k:]) < self.complete.flits",
+        new="needed = sum(serving[k:]) <= self.complete.flits",
+        check="scheduler bench",
+    ),
+    Fault(
+        name="wavefront-output",
+        meaning="a matched output is still free on the next diagonal",
+        file="rtl/scheduler/wavefront.py",
+        old="free_outputs.eq((outputs & ~match).rotate_right(1))",
+        new="free_outputs.eq(outputs.rotate_right(1))",
+        check="wavefront proof",
+    ),
+    Fault(
+        name="class-order",
+        meaning="strict priority upside down: the least urgent class goes first",
+        file="rtl/class_arbiter.py",
+        old="self.grant[k].eq(lowest[::-1])",
+        new="self.grant[k].eq(candidates & -candidates)",
+        check="class_arbiter proof",
+    ),
+    Fault(
+        name="class-quantum",
+        meaning="a class that saves its turn up is paid more than its quantum",
+        file="rtl/class_arbiter.py",
+        old="refilled = Mux(deficit > 0, quantum, deficit + quantum)",
+        new="refilled = deficit + quantum",
+        check="class_arbiter bench, weighted",
+    ),
+    Fault(
+        name="table-end",
+        meaning="the table has an entry too many",
+        file="rtl/table.py",
+        old="self.valid.eq(self.lookup.address < self.entries)",
+        new="self.valid.eq(self.lookup.address <= self.entries)",
+        check="table bench",
+    ),
+    Fault(
+        name="free-list",
+        meaning="the same slot is handed out twice in a row",
+        file="rtl/free_list.py",
+        old="read.addr.eq(Mux(from_ring, after(head), head))",
+        new="read.addr.eq(head)",
+        check="free_list proof",
+    ),
+    Fault(
+        name="reset-value",
+        meaning="slots in use from the start are free after reset",
+        file="rtl/free_list.py",
+        old="self.unused = Signal(range(slots + 1), init=first)",
+        new="self.unused = Signal(range(slots + 1))",
+        check="free_list proof",
+    ),
+    Fault(
+        name="queue-limit",
+        meaning="a queue may hold a flit more than its limit",
+        file="rtl/buffer.py",
+        old="(offered <= config.limit)",
+        new="(offered <= config.limit + 1)",
+        check="buffer bench",
+    ),
+    Fault(
+        name="shared-limit",
+        meaning="flits that queues share are promised although they are used up",
+        file="rtl/buffer.py",
+        old="shared + extra <= config.shared_flits",
+        new="shared <= config.shared_flits",
+        check="buffer bench",
+    ),
+    Fault(
+        name="list-order",
+        meaning="the link to a flit is lost if the last one leaves as it comes",
+        file="rtl/buffer.py",
+        old="linked.eq(popping & ((held_pop > 1) | (push.valid & same_queue)))",
+        new="linked.eq(popping & (held_pop > 1))",
+        check="buffer bench",
+    ),
+    Fault(
+        name="released",
+        meaning="the room of a broken packet's end is not given back to the sender",
+        file="rtl/buffer.py",
+        old="self.released.valid.eq(self.o.valid)",
+        new="self.released.valid.eq(self.o.valid & ~self.o.flit.error)",
+        check="buffer bench",
+    ),
+    Fault(
+        name="congestion-mark",
+        meaning="packets are marked a flit too late",
+        file="rtl/buffer.py",
+        old="used_offer >= config.mark_flits",
+        new="used_offer > config.mark_flits",
+        check="buffer bench",
+    ),
+    Fault(
+        name="run-order",
+        meaning="a packet that comes as its queue refills joins the wrong run",
+        file="rtl/backlog.py",
+        old="closed.eq(Mux(refills, listed, of(head_closed, announce.queue)))",
+        new="closed.eq(of(head_closed, announce.queue))",
+        check="backlog bench",
+    ),
+    Fault(
+        name="drop-accounting",
+        meaning="a bad packet is counted in every cycle in which it waits, not once",
+        file="rtl/classifier.py",
+        old="(counters.dropped, self.drop.valid, self.drop.reason)",
+        new="(counters.dropped, full & first & refused, self.drop.reason)",
+        check="classifier bench",
+    ),
+    Fault(
+        name="partition",
+        meaning="a packet leaves its partition: the output need not be a member",
+        file="rtl/classifier.py",
+        old="~(members.bit_select(self.port, 1) & (members & route).any())",
+        new="~members.bit_select(self.port, 1)",
+        check="classifier bench",
+    ),
+    Fault(
+        name="stall-timeout",
+        meaning="a stalled packet is ended a cycle too early",
+        file="rtl/classifier.py",
+        old="stalled == config.stall_cycles - 1",
+        new="stalled == config.stall_cycles - 2",
+        check="classifier bench",
+    ),
+    Fault(
+        name="padding",
+        meaning="padding stops after one flit",
+        file="rtl/classifier.py",
+        old="with m.Elif(broken | (phase == Phase.PAD)):",
+        new="with m.Elif(broken):",
+        check="classifier bench",
+    ),
+    Fault(
+        name="complete",
+        meaning="the end of an open packet is told a cycle before its flits are counted",
+        file="rtl/ingress.py",
+        old="m.d.sync += self.complete.valid.eq(classifier.complete)",
+        new="m.d.comb += self.complete.valid.eq(classifier.complete)",
+        check="ingress bench",
+    ),
+    Fault(
+        name="crossbar-input",
+        meaning="a flit comes from the input that was selected a cycle later",
+        file="rtl/crossbar.py",
+        old="o.flit.eq(flits[listens.input])",
+        new="o.flit.eq(flits[select.input])",
+        check="crossbar proof",
+    ),
+    Fault(
+        name="tail-keep",
+        meaning="tkeep of the last flit lacks a byte",
+        file="rtl/egress.py",
+        old="Mux(leaving.last, (2 << leaving.count) - 1, ~0)",
+        new="Mux(leaving.last, (1 << leaving.count) - 1, ~0)",
+        check="egress bench",
+    ),
+    Fault(
+        name="parity",
+        meaning="bit errors pass that leave every word even",
+        file="rtl/egress.py",
+        old="wrong.eq((words ^ side) != flit.parity)",
+        new="wrong.eq(words.any() & ((words ^ side) != flit.parity))",
+        check="egress bench",
+    ),
+    Fault(
+        name="egress-padding",
+        meaning="padding is sent to the line",
+        file="rtl/egress.py",
+        old="store = self.i.valid & (self.i.first | ~ended)",
+        new="store = self.i.valid",
+        check="egress bench",
+    ),
+    Fault(
+        name="egress-room",
+        meaning="the room of discarded padding is lost",
+        file="rtl/egress.py",
+        old="self.room[c] + issues[c] + discards[c] - reserved",
+        new="self.room[c] + issues[c] - reserved",
+        check="egress bench",
+    ),
+    Fault(
+        name="interleaving",
+        meaning="a more urgent packet breaks into one under way",
+        file="rtl/egress.py",
+        old="chosen.eq(Mux(self.in_packet, owner, arbiter.grant[0]))",
+        new="chosen.eq(arbiter.grant[0])",
+        check="egress bench",
+    ),
+    Fault(
+        name="stream-law",
+        meaning="a flit is taken back although the line was not ready",
+        file="rtl/egress.py",
+        old="taken = full & (self.o.ready | discarding)",
+        new="taken = full",
+        check="egress bench",
+    ),
+    Fault(
+        name="wiring",
+        meaning="output and class of released room are swapped",
+        file="rtl/switch.py",
+        old="Cat(self.released[n].traffic_class, self.released[n].output)",
+        new="Cat(self.released[n].output, self.released[n].traffic_class)",
+        check="switch bench",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a check said.
+
+    Parameters
+    ----------
+    passed : bool or None
+        None: it could not be built or run, or a proof came to no answer.
+    case : str
+        The case of a bench, or the assertion of a proof, that failed first.
+    cycle : int or None
+        Cycles after reset at which it saw the failure, if it said so.
+    message : str
+        Why it did not pass.
+    """
+
+    passed: bool | None
+    case: str = ""
+    cycle: int | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of a fault: ``caught``, ``survived``, ``not built`` or ``no baseline``."""
+
+    fault: Fault
+    outcome: str
+    seconds: float
+    verdict: Verdict = field(default_factory=lambda: Verdict(passed=None))
+
+
+def last_line(text: str) -> str:
+    return text.strip().rpartition("\n")[2]
+
+
+def read_bench(message: str) -> Verdict:
+    """The first failure in the message of :func:`sim.verilator.run_bench`."""
+    case, _, why = message.splitlines()[0].partition(": ")
+    if " " in case:  # a sentence: no case came to a verdict
+        return Verdict(passed=None, message=message.splitlines()[0])
+    cycle = re.search(r"\bcycle (\d+): ", why)
+    return Verdict(passed=False, case=case, cycle=int(cycle[1]) if cycle else None, message=why)
+
+
+def read_proof(log: str) -> Verdict:
+    """What SymbiYosys found; only a counterexample is a failure, not an induction that fails."""
+    end = last_line(log)
+    steps = re.findall(r"engine_0(?:\.basecase)?: .* Checking assertions in step (\d+)", log)
+    failed = re.search(r"failed assertion \S+ at \S*?(\w+\.py:\d+)", log)
+    if "DONE (FAIL" not in end or not steps or not failed:
+        return Verdict(passed=None, message=end)
+    return Verdict(passed=False, case=failed[1], cycle=int(steps[-1]), message=end)
+
+
+def examine(check: str, tree: Path) -> Verdict:
+    """Run ``check`` in a process that finds the RTL and the tools of ``tree``."""
+    path = [str(tree), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    run = subprocess.run(
+        [sys.executable, "-c", f"from sim.faults import run_check; run_check({check!r})"],
+        cwd=tree,
+        env={"BENCH_SEED": SEED} | os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode == 0:
+        return Verdict(passed=True)
+    if run.returncode != NOT_PASSED:
+        return Verdict(passed=None, message=last_line(run.stderr))
+    if proof := re.match(r"\S+ is not proven, see (\S+):\n", run.stdout):
+        return read_proof((Path(proof[1]) / "top" / "logfile.txt").read_text(encoding="utf-8"))
+    return read_bench(run.stdout)
+
+
+def run_check(check: str) -> None:
+    """Run ``check`` here; if it fails, print why and exit with ``NOT_PASSED``."""
+    try:
+        CHECKS[check]()
+    except AssertionError as error:
+        print(error)
+        sys.exit(NOT_PASSED)
+
+
+def try_fault(fault: Fault, baseline: "Future[Verdict]") -> Result:
+    """Run the check of ``fault`` where it is planted, once it has passed where it is not."""
+    before = baseline.result()
+    if not before.passed:
+        return Result(fault=fault, outcome="no baseline", seconds=0, verdict=before)
+    start, tree = time.monotonic(), BUILD / "faults" / fault.name
+    fault.plant(tree)
+    verdict = examine(fault.check, tree)
+    outcome = {True: "survived", False: "caught", None: "not built"}[verdict.passed]
+    return Result(fault=fault, outcome=outcome, seconds=time.monotonic() - start, verdict=verdict)
+
+
+def select(names: Iterable[str]) -> list[Fault]:
+    """The faults called ``names``, or all.
+
+    Raises
+    ------
+    ValueError
+        If there is no such fault.
+    """
+    known = {fault.name: fault for fault in FAULTS}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"no fault {name!r}; there are {', '.join(known)}")
+    return [known[name] for name in names] or list(FAULTS)
+
+
+def show(results: list[Result], console: Console) -> None:
+    """Print a row for each fault, and a line for each that was not caught."""
+    rows = Rows(box=box.SIMPLE_HEAD)
+    for column in ("fault", "where", "caught by"):
+        rows.add_column(column, overflow="fold")
+    for column in ("cycles", "seconds"):
+        rows.add_column(column, justify="right")
+    for result in results:
+        fault, verdict = result.fault, result.verdict
+        caught = result.outcome == "caught"
+        rows.add_row(
+            fault.name,
+            fault.where.removeprefix("rtl/"),
+            f"{fault.check}: {verdict.case}" if caught else result.outcome,
+            "" if verdict.cycle is None else str(verdict.cycle),
+            f"{result.seconds:.1f}",
+            style=None if caught else "bold red",
+        )
+    console.print(rows)
+    for result in results:
+        if result.outcome != "caught":
+            reason = f": {result.verdict.message}" if result.verdict.message else ""
+            console.print(
+                f"{result.fault.name} ({result.fault.meaning}), {result.fault.check}: "
+                f"{result.outcome}{reason}",
+                style="red",
+                markup=False,
+                highlight=False,
+            )
+
+
+def main(names: list[str]) -> int:
+    """Try the faults called ``names``, or all; 0 if each is caught, else 1.
+
+    Results go to ``build/faults/results.json`` too.
+
+    Raises
+    ------
+    ValueError
+        If there is no such fault, or one is stale; nothing has been run then.
+    """
+    faults = select(names)
+    for fault in faults:
+        fault.source()
+
+    console = Console()
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
+    with (
+        Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
+        # Every baseline begins before any fault, so that none waits for one that never comes.
+        checks = dict.fromkeys(fault.check for fault in faults)
+        baselines = {check: pool.submit(examine, check, ROOT) for check in checks}
+        tries = [pool.submit(try_fault, fault, baselines[fault.check]) for fault in faults]
+        for label, futures in {"unbroken": baselines.values(), "faults": tries}.items():
+            task = progress.add_task(label, total=len(futures))
+            for future in futures:
+                future.add_done_callback(lambda _, task=task: progress.advance(task))
+        results = [future.result() for future in tries]
+
+    show(results, console)
+    caught = sum(result.outcome == "caught" for result in results)
+    console.print(
+        f"{caught} of {len(results)} faults caught, seed {os.environ.get('BENCH_SEED', SEED)}"
+    )
+    folder = BUILD / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    write(
+        folder / "results.json",
+        {
+            "good": caught == len(results),
+            "seed": int(os.environ.get("BENCH_SEED", SEED)),
+            "faults": [asdict(result) | {"where": result.fault.where} for result in results],
+        },
+    )
+    return 0 if caught == len(results) else 1

@@ -1,0 +1,88 @@
+"""cocotb bench of rtl.buffer: lockstep with the golden model under admitted random packets."""
+
+import os
+from collections import Counter
+
+import cocotb
+import numpy as np
+
+from models.buffer import BufferModel, buffer_admit
+from rtl.buffer import Buffer
+from verif.lockstep import Lockstep, bench_config
+
+CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
+WORD = np.iinfo(np.int64)
+
+
+class Driver:
+    """Packets for random queues, each begun only when the buffer admits it, and random pops."""
+
+    def __init__(self, model: BufferModel, load: float, pops: float, rng: np.random.Generator):
+        self.model, self.load, self.pops, self.rng = model, load, pops, rng
+        self.left = 0  # flits of the packet under way
+        self.queue = self.popped_queue = 0
+        self.favourites = rng.integers(model.config.queues, size=2)  # so that some queues fill up
+
+    def any_queue(self) -> int:
+        if self.rng.random() < 0.6:
+            return int(self.rng.choice(self.favourites))
+        return int(self.rng.integers(self.model.config.queues))
+
+    def drive(self) -> None:
+        config, i, rng = self.model.config, self.model.inputs, self.rng
+        if not self.left and (rng.random() < 0.5 or not i.offer_length[0]):
+            i.offer_queue[0] = self.any_queue()
+            longest = config.max_packet_flits
+            i.offer_length[0] = rng.choice([1, 2, longest, int(rng.integers(1, longest + 1))])
+        first = not self.left
+        room = buffer_admit(self.model.p, self.model.state, 0, i.offer_queue[0], i.offer_length[0])
+        i.push_valid[0] = rng.random() < self.load and (not first or room)
+        if i.push_valid[0]:
+            if first:
+                self.left, self.queue = int(i.offer_length[0]), int(i.offer_queue[0])
+            i.push_length[0] = self.left if first else i.push_length[0]
+            self.left -= 1
+        i.push_first[0], i.push_queue[0] = first, self.queue
+        i.push_flit_data[0] = rng.integers(WORD.min, WORD.max, size=config.words)
+        i.push_flit_count[0] = rng.integers(config.flit_bytes)
+        i.push_flit_parity[0, 0] = rng.integers(1 << config.words)
+        i.push_flit_last[0], i.push_flit_error[0], i.push_flit_mark[0] = rng.integers(2, size=3)
+        i.inject[0] = rng.random() < 0.05
+        if rng.random() < 0.2:
+            self.popped_queue = self.queue if rng.random() < 0.5 else self.any_queue()
+        i.pop_valid[0], i.pop_queue[0] = rng.random() < self.pops, self.popped_queue
+
+
+@cocotb.test()
+@cocotb.parametrize(load=[0.3, 1.0], pops=[0.1, 0.5, 1.0])
+async def matches_model(dut, load: float, pops: float) -> None:
+    config = bench_config()
+    model = BufferModel(config)
+    bench = Lockstep(dut, Buffer(config), model, qualified={"o_flit": "o_valid"})
+
+    seen, i = Counter(), model.inputs
+    for run in range(2):
+        await bench.reset()
+        driver = Driver(model, load, pops, np.random.default_rng([cocotb.RANDOM_SEED, run]))
+        before = -1
+        for _ in range(CYCLES // 2):
+            driver.drive()
+            held = model.state.held[0].copy()
+            outputs = await bench.step()
+            popped = int(i.pop_queue[0]) if i.pop_valid[0] and held[i.pop_queue[0]] else -1
+            pushed = int(i.push_queue[0]) if i.push_valid[0] else -1
+            seen["popped"] += popped >= 0
+            seen["empty"] += bool(i.pop_valid[0]) and popped < 0
+            seen["back to back"] += popped >= 0 and popped == before
+            seen["last out, next in"] += popped >= 0 and popped == pushed and held[popped] == 1
+            seen["refused"] += not outputs.admit[0]
+            seen["high"] += int(outputs.used_high[0])
+            before = popped
+    assert seen["popped"] > 0.02 * CYCLES
+    assert seen["empty"]
+    assert seen["back to back"]
+    if load > pops:
+        assert seen["high"]
+        assert seen["refused"] or config.ingress_flits > CYCLES // 8
+    if load == pops == 1:
+        assert seen["last out, next in"]

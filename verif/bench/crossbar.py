@@ -1,0 +1,74 @@
+"""cocotb bench of rtl.crossbar: lockstep with the golden model under random selections."""
+
+import os
+
+import cocotb
+import numpy as np
+
+from models.crossbar import CrossbarModel
+from models.record import flat
+from rtl.crossbar import Crossbar
+from verif.lockstep import Lockstep, bench_config
+
+CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
+
+
+@cocotb.test()
+@cocotb.parametrize(matched=[0.2, 1.0], load=[0.3, 1.0], multicast=[False, True])
+async def matches_model(dut, matched: float, load: float, multicast: bool) -> None:
+    """Each output is matched with probability ``matched``, each input has a flit with ``load``."""
+    config = bench_config()
+    ports, size = config.ports, config.flit_bytes
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    model = CrossbarModel(config)
+    bench = Lockstep(dut, Crossbar(config), model)
+    await bench.reset()
+
+    inputs = model.inputs
+    previous = None  # selection of the cycle before
+    moved = np.zeros((ports, ports), dtype=np.int64)  # flits from each input to each output
+    shared = empty = 0
+    for _ in range(CYCLES):
+        expected = None
+        if previous is not None:
+            valid, source, first, traffic_class = previous
+            has_flit = valid & (inputs.i_valid[0][source] != 0)
+            expected = has_flit, inputs.i_flit_data[0][source], first, traffic_class
+            np.add.at(moved, (source[has_flit], np.flatnonzero(has_flit)), 1)
+            empty += int((valid & ~has_flit).sum())
+            shared += len(set(source[has_flit])) < has_flit.sum()
+        previous = tuple(
+            array[0].copy().astype(kind)
+            for array, kind in (
+                (inputs.select_valid, bool),
+                (inputs.select_input, int),
+                (inputs.select_first, int),
+                (inputs.select_traffic_class, int),
+            )
+        )
+
+        inputs.select_valid[0] = rng.random(ports) < matched
+        inputs.select_input[0] = (
+            rng.integers(ports, size=ports) if multicast else rng.permutation(ports)
+        )
+        inputs.select_first[0] = rng.integers(2, size=ports)
+        inputs.select_traffic_class[0] = rng.integers(config.classes, size=ports)
+        inputs.i_valid[0] = rng.random(ports) < load
+        inputs.i_flit_data[0] = rng.integers(-(1 << 63), 1 << 63, (ports, config.words))
+        inputs.i_flit_count[0] = rng.integers(size, size=ports)
+        for bit in (inputs.i_flit_last, inputs.i_flit_error, inputs.i_flit_mark):
+            bit[0] = rng.integers(2, size=ports)
+        inputs.i_flit_parity[0, :, 0] = rng.integers(1 << config.words, size=ports)
+        outputs = await bench.step()
+
+        if expected is not None:  # the same, without the model
+            has_flit, data, first, traffic_class = expected
+            assert np.array_equal(outputs.o_valid[0] != 0, has_flit)
+            assert np.array_equal(outputs.o_flit_data[0][has_flit], data[has_flit])
+            assert np.array_equal(outputs.o_first[0][has_flit], first[has_flit])
+            assert np.array_equal(outputs.o_traffic_class[0][has_flit], traffic_class[has_flit])
+
+    assert np.all(moved > 0) or moved.sum() < 20 * ports * ports  # every pair, if it had a chance
+    assert moved.any() and flat(outputs).any()
+    assert (shared > 0) == multicast
+    assert (empty > 0) == (load < 1)

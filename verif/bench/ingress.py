@@ -1,0 +1,140 @@
+"""cocotb bench of rtl.ingress: lockstep with the golden model, and every flit of good packets."""
+
+import os
+from collections import Counter, deque
+
+import cocotb
+import numpy as np
+
+from models.config import SwitchConfig
+from models.ingress import IngressModel
+from rtl.ingress import Ingress
+from verif.bench.backlog import drive_claims
+from verif.bench.classifier import Operator, Packet, PacketSource, count_events, words
+from verif.lockstep import Lockstep, bench_config
+
+CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
+
+
+class Scheduler:
+    """Claim packets at random and pop their flits one after another, as a connection does."""
+
+    def __init__(self, model: IngressModel, pops: float, rng: np.random.Generator):
+        self.model, self.pops, self.rng = model, pops, rng
+        self.matched: deque[list[int]] = deque()  # queue and flits left of each claimed packet
+
+    def drive(self) -> None:
+        model, i = self.model, self.model.inputs
+        backlog, held = model.parts.backlog, model.parts.buffer.held
+
+        def shows(queue):
+            return int(backlog.singles[0, queue]), int(backlog.length[0, queue])
+
+        i.pop_valid[0] = bool(self.matched) and self.rng.random() < self.pops
+        if i.pop_valid[0]:
+            i.pop_queue[0] = self.matched[0][0]
+            self.matched[0][1] -= int(held[0, self.matched[0][0]] > 0)
+            if not self.matched[0][1]:
+                self.matched.popleft()
+        eagerness = 0.8 if len(self.matched) < 3 else 0.0
+        for queue in drive_claims(i, shows, model.config, eagerness, self.rng):
+            self.matched.append([queue, shows(queue)[1]])
+
+
+class Checker:
+    """Every flit of packets that are all good comes out of its queue, in order, intact."""
+
+    def __init__(self, config: SwitchConfig):
+        self.config = config
+        self.expected = [deque() for _ in range(config.queues)]
+
+    def sent(self, packet: Packet) -> None:
+        header = packet.header
+        queue = header.destination * self.config.classes + header.traffic_class
+        self.expected[queue].extend(packet.flits)
+
+    def popped(self, queue: int, outputs) -> None:
+        flit = self.expected[queue].popleft()
+        assert (outputs.o_flit_data[0] == flit.data).all()
+        assert outputs.o_flit_last[0] == flit.last
+        assert outputs.o_flit_count[0] == flit.keep.bit_count() - 1
+        assert not outputs.o_flit_error[0]
+        side = outputs.o_flit_count[0] | flit.last << 8 | outputs.o_flit_mark[0] << 9
+        parity = sum(
+            (int(word) & (1 << 64) - 1).bit_count() % 2 << n for n, word in enumerate(flit.data)
+        )
+        assert outputs.o_flit_parity[0, 0] == parity ^ int(side).bit_count() % 2
+
+
+QUALIFIED = {"o_flit": "o_valid", "drop_reason": "drop_valid", "drop_header": "drop_valid"}
+
+
+@cocotb.test()
+@cocotb.parametrize(load=[0.3, 1.0], pops=[0.2, 1.0])
+async def matches_model(dut, load: float, pops: float) -> None:
+    config = bench_config()
+    model = IngressModel(config)
+    bench = Lockstep(dut, Ingress(config), model, qualified=QUALIFIED)
+    await bench.reset()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    source, operator = PacketSource(config, rng, load=load, faults=0.4), Operator(config, rng)
+    scheduler = Scheduler(model, pops, rng)
+
+    seen, i, o = Counter(), model.inputs, model.outputs
+    for _ in range(CYCLES):
+        source.drive(i, bool(o.i_ready[0]))
+        operator.drive(i)
+        scheduler.drive()
+        i.inject[0] = rng.random() < 0.01
+        await bench.step()
+        count_events(seen, o)
+        seen["popped"] += int(o.o_valid[0])
+        seen["broken"] += int(o.o_valid[0] and o.o_flit_error[0])
+        seen["marked"] += int(o.o_valid[0] and o.o_flit_mark[0])
+        seen["open"] += bool(o.partial.any())
+        seen["complete"] += int(o.complete_valid[0])
+        seen["waits"] += int(i.i_valid[0] and not o.i_ready[0])
+    assert seen["popped"] > 0.05 * CYCLES
+    assert seen["broken"]
+    assert seen["waits"]
+    if not config.store_and_forward:
+        assert seen["open"]
+        assert seen["complete"]
+    if load > pops and config.ingress_flits < CYCLES // 8:
+        assert seen["marked"]
+
+
+@cocotb.test()
+@cocotb.parametrize(load=[0.3, 1.0], pops=[0.5, 1.0])
+async def delivers_good_packets(dut, load: float, pops: float) -> None:
+    config = bench_config()
+    model = IngressModel(config)
+    bench = Lockstep(dut, Ingress(config), model, qualified=QUALIFIED)
+    await bench.reset()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    source, scheduler = (
+        PacketSource(config, rng, load=load, faults=0.0),
+        Scheduler(model, pops, rng),
+    )
+    checker = Checker(config)
+
+    i, o = model.inputs, model.outputs
+    i.enable[0], i.enabled[0] = 1, words((1 << config.ports) - 1, i.enabled.shape[1])
+    sent = released = 0
+    for cycle in range(4 * CYCLES):
+        source.ended = cycle >= CYCLES
+        packet = source.drive(i, bool(o.i_ready[0]))
+        if packet:
+            checker.sent(packet)
+            sent += len(packet.flits)
+        scheduler.drive()
+        await bench.step()
+        released += int(o.released_valid[0])
+        if o.o_valid[0]:
+            checker.popped(int(o.released_queue[0]), o)
+        if cycle > CYCLES and o.idle[0]:
+            break
+    assert o.idle[0]
+    assert released == sent > 0.1 * CYCLES
+    assert not o.counters_dropped.any()
+    assert not o.counters_errored.any()

@@ -1,0 +1,101 @@
+"""What rtl.buffer must satisfy for every admitted packet and every pop."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.hdl import Assert, Assume
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+
+from models.config import SwitchConfig
+from rtl.buffer import Buffer, PopSignature
+from rtl.packet import length_shape
+
+__all__ = ["BufferProof"]
+
+
+class BufferProof(wiring.Component):
+    """A queue gives its flits in order and intact, at once, and nothing else.
+
+    Members
+    -------
+    valid, queue, length, bit
+        A flit is pushed: queue and length of the packet (read with its first flit), and one bit of
+        data that stands for all.
+    pop
+        As in :class:`Buffer`.
+    watched_queue, watched_number
+        The flit whose way is proven, counted from reset: any one, but constant.
+    """
+
+    def __init__(self, config: SwitchConfig):
+        self.config = config
+        super().__init__(
+            {
+                "valid": In(1),
+                "queue": In(range(config.queues)),
+                "length": In(length_shape(config)),
+                "bit": In(1),
+                "pop": In(PopSignature(config)),
+                "watched_queue": In(range(config.queues)),
+                "watched_number": In(4),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config, pop = self.config, self.pop
+        m.submodules.dut = dut = Buffer(config)
+
+        # Packets: the flits of one follow each other, its first only if it is admitted.
+        left, queue = Signal(length_shape(config)), Signal(range(config.queues))
+        first = left == 0
+        m.d.comb += [
+            dut.offer.queue.eq(self.queue),
+            dut.offer.length.eq(self.length),
+            dut.push.valid.eq(self.valid),
+            dut.push.first.eq(first),
+            dut.push.queue.eq(Mux(first, self.queue, queue)),
+            dut.push.length.eq(self.length),
+            dut.push.flit.data.eq(self.bit),
+            dut.pop.valid.eq(pop.valid),
+            dut.pop.queue.eq(pop.queue),
+            Assume(self.queue < config.queues),
+            Assume(pop.queue < config.queues),
+            Assume((self.length != 0) & (self.length <= config.max_packet_flits)),
+            Assume(~(self.valid & first) | dut.admit),
+        ]
+        with m.If(self.valid):
+            m.d.sync += [left.eq(Mux(first, self.length, left) - 1), queue.eq(dut.push.queue)]
+
+        # What is watched stays the same.
+        started, watched = Signal(), Signal(len(self.watched_queue) + len(self.watched_number))
+        m.d.sync += started.eq(1)
+        now = (self.watched_queue << len(self.watched_number)) | self.watched_number
+        m.d.sync += watched.eq(now)
+        m.d.comb += Assume(~started | (now == watched))
+
+        pushes, pops = Signal(8), Signal(8)  # flits of the watched queue so far
+        bit, due, due_bit = Signal(), Signal(), Signal()
+        pushing = self.valid & (dut.push.queue == self.watched_queue)
+        popping = pop.valid & (pop.queue == self.watched_queue) & (pops != pushes)
+        m.d.sync += [
+            pushes.eq(pushes + pushing),
+            pops.eq(pops + popping),
+            due.eq(popping & (pops == self.watched_number)),
+            due_bit.eq(bit),
+        ]
+        with m.If(pushing & (pushes == self.watched_number)):
+            m.d.sync += bit.eq(self.bit)
+
+        was_watched, was_popping = Signal(), Signal()
+        m.d.sync += [
+            was_watched.eq(pop.valid & (pop.queue == self.watched_queue)),
+            was_popping.eq(popping),
+        ]
+        m.d.comb += [
+            Assert(~due | (dut.o.flit.data == due_bit)),
+            Assert(~was_watched | (dut.o.valid == was_popping)),
+            Assert(dut.released.valid == dut.o.valid),
+            Assert(dut.occupancy <= config.ingress_flits),
+            Assert(pushes - pops <= config.limit),
+        ]
+        return m
