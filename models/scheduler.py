@@ -27,7 +27,7 @@ SchedulerOutputs = namedtuple(
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue in_first out_input opened opened_at opened_queue grant_pointer accept_pointer "
+    "now in_queue in_first out_input opened opened_queue grant_pointer accept_pointer "
     "start deficit want wants grant_input grant_queue claim_output claim_length matched_queue "
     "matched_first",
 )
@@ -46,7 +46,6 @@ def scheduler_state(config: SwitchConfig):
         "in_first": (n, horizon),  # first flit of a packet
         "out_input": (n, horizon),  # input that the output listens to, or FREE
         "opened": (n,),  # the connection of the input has no known end
-        "opened_at": (n,),  # slots from now to its first slot, -1 if that has passed
         "opened_queue": (n,),
         "grant_pointer": (n, c),
         "accept_pointer": (n,),
@@ -71,19 +70,26 @@ def scheduler_state(config: SwitchConfig):
 
 @compiled
 def finish(p, s, n, flits):
-    """The open connection of input ``n`` has ``flits`` left: give back what lies behind its end."""
+    """The queue of the open connection of input ``n`` holds its last ``flits``, those of packets
+    that are matched but not popped yet included: give back what lies behind its end."""
     horizon = s.in_queue.shape[1]
-    output = s.opened_queue[n] // p.classes
-    end = max(s.opened_at[n], -1) + flits - 1  # last slot, counted from now
-    for ahead in range(min(end + 1, p.iterations), max(end + 1, p.iterations)):
+    queue = s.opened_queue[n]
+    output = queue // p.classes
+    served = int(s.matched_queue[n] == queue)  # flits popped in this cycle or in a booked slot
+    ahead = 0
+    while ahead < p.iterations or served < flits:
         slot = (s.now[0] + ahead) % horizon
-        if ahead > end:
-            s.in_queue[n, slot] = FREE
-            s.out_input[output, slot] = FREE
-        else:
-            s.in_queue[n, slot] = s.opened_queue[n]
+        if ahead >= p.iterations:
+            s.in_queue[n, slot] = queue
             s.in_first[n, slot] = 0
             s.out_input[output, slot] = n
+        if s.in_queue[n, slot] == queue:
+            if served < flits:
+                served += 1
+            else:
+                s.in_queue[n, slot] = FREE
+                s.out_input[output, slot] = FREE
+        ahead += 1
     s.opened[n] = 0
 
 
@@ -214,7 +220,6 @@ def book(p, s, stage, n, output, queue, flits, partial):
                 s.in_queue[n, slot] = KEPT
         if partial:
             s.opened[n] = 1
-            s.opened_at[n] = begin
             s.opened_queue[n] = queue
             end = p.iterations - 1
     for ahead in range(begin, end + 1):
@@ -305,7 +310,6 @@ def scheduler_match(p, s, singles, length, partial, complete_valid, complete_fli
         s.out_input[n, slot] = FREE
     for n in range(p.ports):
         if s.opened[n]:
-            s.opened_at[n] = max(s.opened_at[n] - 1, -1)
             s.in_queue[n, entering] = s.opened_queue[n]
             s.in_first[n, entering] = 0
             s.out_input[s.opened_queue[n] // p.classes, entering] = n
