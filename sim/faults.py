@@ -8,6 +8,7 @@ of the project: they do not change, and compiled models are cached by their path
 The same check must pass on the sources as they are, with the same seed: else a catch means nothing.
 """
 
+import json
 import os
 import re
 import shutil
@@ -35,7 +36,6 @@ from rtl.scheduler import Scheduler
 from rtl.switch import Switch
 from rtl.table import Table
 from sim import BUILD, ROOT
-from sim.report import write
 from sim.solver import prove
 from sim.verilator import run_bench
 from verif.proof.arbiter import ArbiterProof
@@ -46,7 +46,7 @@ from verif.proof.scheduler import MatchingProof, SchedulerProof
 
 __all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
 
-SEED = "1"
+SEED = os.environ.get("BENCH_SEED", "1")
 AT_ONCE = 2
 NOT_PASSED = 3  # exit status of a check that ran and failed
 WEIGHTED = TINY.with_(class_policy="weighted")
@@ -55,7 +55,9 @@ WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
 
 CHECKS: dict[str, Callable[[], object]] = {
     "arbiter proof": lambda: prove(ArbiterProof(3), "arbiter", depth=2),
-    "class_arbiter proof": lambda: prove(ClassArbiterProof(TINY, picks=2), "class_arbiter", depth=2),
+    "class_arbiter proof": lambda: prove(
+        ClassArbiterProof(TINY, picks=2), "class_arbiter", depth=2
+    ),
     "class_arbiter bench, weighted": lambda: run_bench(
         "class_arbiter", ClassArbiter(WEIGHTED, picks=WEIGHTED.iterations), WEIGHTED
     ),
@@ -486,7 +488,7 @@ def examine(check: str, tree: Path) -> Verdict:
     run = subprocess.run(
         [sys.executable, "-c", f"from sim.faults import run_check; run_check({check!r})"],
         cwd=tree,
-        env={"BENCH_SEED": SEED} | os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        env=os.environ | {"BENCH_SEED": SEED, "PYTHONPATH": os.pathsep.join(path)},
         capture_output=True,
         text=True,
         check=False,
@@ -599,17 +601,13 @@ def main(names: list[str]) -> int:
 
     show(results, console)
     caught = sum(result.outcome == "caught" for result in results)
-    console.print(
-        f"{caught} of {len(results)} faults caught, seed {os.environ.get('BENCH_SEED', SEED)}"
-    )
+    console.print(f"{caught} of {len(results)} faults caught, seed {SEED}")
+    document = {
+        "good": caught == len(results),
+        "seed": int(SEED),
+        "faults": [asdict(result) | {"where": result.fault.where} for result in results],
+    }
     folder = BUILD / "faults"
     folder.mkdir(parents=True, exist_ok=True)
-    write(
-        folder / "results.json",
-        {
-            "good": caught == len(results),
-            "seed": int(os.environ.get("BENCH_SEED", SEED)),
-            "faults": [asdict(result) | {"where": result.fault.where} for result in results],
-        },
-    )
-    return 0 if caught == len(results) else 1
+    (folder / "results.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return 0 if document["good"] else 1

@@ -372,6 +372,7 @@ def run_bench(
     packed: bool = True,
     random_start: bool = False,
     module: str | None = None,
+    run: Path | None = None,
 ) -> str:
     """Run ``verif.bench.<noun>`` on ``component`` and return the log of the run.
 
@@ -400,6 +401,8 @@ def run_bench(
         Whatever has no reset value starts with a random one.
     module : str or None
         Another module with the bench.
+    run : Path or None
+        Folder for what the run leaves; None makes one and deletes it if all is well.
 
     Raises
     ------
@@ -415,7 +418,8 @@ def run_bench(
     folder = build_bench(
         noun, component, config, packed=packed, random_start=random_start, waves=waves
     )
-    run = Path(tempfile.mkdtemp(prefix=f"run-{seed}-", dir=folder.parent))
+    keep = run is not None or waves
+    run = run or Path(tempfile.mkdtemp(prefix=f"run-{seed}-", dir=folder.parent))
     log, results = run / "log.txt", run / "results.xml"
     environ = {
         "BENCH_CONFIG": config.name
@@ -449,7 +453,7 @@ def run_bench(
         raise AssertionError(
             f"{reasons}\nseed {seed}, log {log}; to repeat:\n{repeat_command(seed)}"
         )
-    if not waves:
+    if not keep:
         shutil.rmtree(run)
     return text
 

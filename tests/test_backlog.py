@@ -105,4 +105,4 @@ def test_rtl_matches_model(config):
 
 @pytest.mark.formal
 def test_proof_bounded():
-    prove(BacklogProof(SMALL), "backlog", depth=7, mode="bmc")
+    prove(BacklogProof(SMALL), "backlog", depth=6, mode="bmc")

@@ -12,12 +12,12 @@ SMALL = SwitchConfig(
     ports=2,
     flit_bytes=8,
     classes=1,
-    ingress_flits=4,
+    ingress_flits=3,
     egress_flits=4,
     min_packet_bytes=8,
     max_packet_bytes=16,
     reserve_flits=1,
-    limit_flits=3,
+    limit_flits=2,
     endpoints=2,
 )
 
@@ -92,4 +92,4 @@ def test_rtl_matches_model(config):
 
 @pytest.mark.formal
 def test_proof_bounded():
-    prove(BufferProof(SMALL), "buffer", depth=7, mode="bmc")
+    prove(BufferProof(SMALL), "buffer", depth=6, mode="bmc")

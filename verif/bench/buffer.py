@@ -79,8 +79,8 @@ async def matches_model(dut, load: float, pops: float) -> None:
             seen["high"] += int(outputs.used_high[0])
             before = popped
     assert seen["popped"] > 0.02 * CYCLES
-    assert seen["empty"]
-    assert seen["back to back"]
+    assert seen["empty"] or load > pops
+    assert seen["back to back"] or load > pops
     if load > pops:
         assert seen["high"]
         assert seen["refused"] or config.ingress_flits > CYCLES // 8

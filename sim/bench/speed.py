@@ -1,0 +1,63 @@
+"""How fast simulations run; alone on the machine, so nothing here is spread over cores."""
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+from models.config import NODE, RACK, SwitchConfig
+from sim.bench.check import Check
+from sim.bench.runner import Runner
+from sim.bench.trial import Run, Trial
+
+__all__ = ["speed"]
+
+LOCKSTEP = 10_000  # least cycles per second, RTL and model compared in every cycle
+TIMES = 3  # that of a bench that drives port by port
+ALONE = 100_000  # the RTL in a loop of C++
+REPEATS = 3
+
+
+def model_speed(config: SwitchConfig, cycles: int) -> float:
+    """Cycles per second of the model with sources and sinks, from a compiled loop."""
+    run = Run(Trial(config=config, cycles=cycles, load=0.9))
+    run.rig.run(cycles // 10)  # compiles, fills the queues
+    began = time.perf_counter()
+    done = run.rig.run(cycles - run.rig.cycle)
+    return done / (time.perf_counter() - began)
+
+
+def speed(runner: Runner) -> list[Check]:
+    """Cycles per second of lockstep, RTL and model, uniform traffic at 0.9 of the line rate."""
+    from rtl.switch import Switch
+    from sim.verilator import build_loop, run_loop
+
+    def typical(measured: Callable[[], float]) -> float:
+        return median(measured() for _ in range(REPEATS))
+
+    def lockstep(cycles: int, packed: bool) -> float:
+        trials = [
+            Trial(config=NODE, cycles=runner.cycles(cycles), load=0.9) for _ in range(1 + REPEATS)
+        ]
+        results = runner.rtl(NODE, trials, packed=packed)
+        return median(result["cycles_per_second"] for result in results[1:])  # the first warms up
+
+    packed, single = lockstep(40_000, True), lockstep(4000, False)
+    runner.tell("RTL alone")
+    program = build_loop(Switch(NODE), f"switch-{NODE.name}")
+    busy, still = (
+        typical(lambda random=random: run_loop(program, runner.cycles(200_000), random=random))
+        for random in (True, False)
+    )
+    runner.tell("model alone")
+    node = typical(lambda: model_speed(NODE, runner.cycles(200_000)))
+    rack = typical(lambda: model_speed(RACK, runner.cycles(20_000)))
+    return [
+        Check("lockstep, NODE, cycles/s", packed, ">=", LOCKSTEP),
+        Check(
+            "lockstep over port by port", packed / single, ">=", TIMES, f"{single:,.0f} cycles/s"
+        ),
+        Check("RTL alone, NODE, random inputs, cycles/s", busy, ">=", ALONE),
+        Check("RTL alone, NODE, constant inputs, cycles/s", still),
+        Check("model alone, NODE, cycles/s", node),
+        Check("model alone, RACK, cycles/s", rack),
+    ]

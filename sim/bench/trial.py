@@ -1,0 +1,149 @@
+"""One run of traffic through the switch: what is sent, and what came of it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from models.config import SwitchConfig
+from models.ideal import flit_delay, ideal
+from models.rig import Rig
+from models.traffic import Packets, generate, line_of, packets
+
+__all__ = ["CHUNK", "Run", "Trial", "measure"]
+
+CHUNK = 256  # cycles that the model runs ahead
+SOLITARY = 64  # cycles between two packets that have the switch for themselves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What is to be run.
+
+    Parameters
+    ----------
+    cycles : int
+        Packets are generated in so many; below full load, what is inside is given time to come out.
+    speedup : float or None
+        Lines take 1 / ``speedup`` flits per cycle, whatever the configuration says; 1 is unshaped.
+    pattern : str
+        As in ``models.traffic.generate``; or ``solitary``, one packet from every input to every
+        output, alone in the switch; or ``flow``, everything from port 0 to port 1.
+    """
+
+    config: SwitchConfig
+    cycles: int
+    speedup: float | None = None
+    pattern: str = "uniform"
+    load: float = 1.0
+    mix: str = "single"
+    seed: int = 1
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data, for ``parse``."""
+        return asdict(self)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> "Trial":
+        """Inverse of ``dump``, through JSON too."""
+        config = values["config"]
+        weights = tuple(config["class_weights"])
+        return cls(**values | {"config": SwitchConfig(**config | {"class_weights": weights})})
+
+    @property
+    def line_config(self) -> SwitchConfig:
+        """The configuration with the line of this trial."""
+        return self.config if self.speedup is None else self.config.with_(speedup=self.speedup)
+
+    def arrivals(self) -> Packets:
+        """The packets that are sent."""
+        ports = self.config.ports
+        if self.pattern == "solitary":
+            pair = np.arange(ports**2)
+            source, destination, cycle = pair // ports, pair % ports, pair * SOLITARY
+        elif self.pattern == "flow":
+            source, destination, cycle = 0, 1, np.zeros(self.cycles, np.int64)
+        else:
+            return generate(
+                self.line_config,
+                cycles=self.cycles,
+                load=self.load,
+                pattern=self.pattern,
+                mix=self.mix,
+                seed=self.seed,
+            )
+        flits = {"single": 1, "eight": 8}[self.mix]
+        return packets(
+            self.config,
+            cycle=cycle,
+            source=source,
+            destination=destination,
+            traffic_class=0,
+            length=flits * self.config.flit_bytes,
+        )
+
+
+class Run:
+    """A trial under way in the model."""
+
+    def __init__(self, trial: Trial, trace: int = 0):
+        self.trial = trial
+        self.packets = trial.arrivals()
+        self.line = line_of(trial.line_config)
+        self.rig = Rig(trial.config, self.packets, line=self.line, trace=trace)
+        full = trial.load == 1.0 and trial.pattern != "solitary"
+        self.limit = trial.cycles + (0 if full else trial.cycles // 20 + 2000)
+
+    @property
+    def done(self) -> bool:
+        """The time is over, or all is delivered."""
+        cycle = self.rig.cycle
+        return cycle >= self.limit or (
+            cycle >= self.trial.cycles and self.rig.delivered == self.packets.cycle.size
+        )
+
+    def advance(self) -> int:
+        """Run for up to a chunk; return how many cycles."""
+        return self.rig.run(min(CHUNK, self.limit - self.rig.cycle))
+
+    def result(self) -> dict[str, Any]:
+        """What came of it; delays in flit times of the line, rates as parts of the line rate.
+
+        ``ratio`` and ``excess`` compare the delay beyond zero-load latency with the ideal switch.
+        The first tenth of the cycles is left out.
+        """
+        trial, table = self.trial, self.packets
+        config, rate = trial.config, trial.line_config.line_flits_per_cycle
+        warmup = trial.cycles // 10
+        best = ideal(config, table, line=self.line)
+        seen = (table.completed >= 0) & (table.cycle >= warmup)
+        latency = (table.departed - table.injected)[table.completed >= 0]
+        found: dict[str, Any] = {
+            "offered": table.cycle.size,
+            "delivered": self.rig.delivered,
+            "cycles": self.rig.cycle,
+            "latency": [int(latency.min()), int(latency.max())] if latency.size else [],
+        }
+        if seen.any():
+            real = flit_delay(
+                config, table, table.departed, table.completed, line=self.line, rows=seen
+            )
+            found["delay"] = (real - config.latency) * rate
+            found["ideal"] = rate * flit_delay(
+                config, table, best.departed, best.completed, line=self.line, rows=seen
+            )
+            found["excess"] = found["delay"] - found["ideal"]
+            found["ratio"] = found["delay"] / max(found["ideal"], 1e-9)
+        time = (trial.cycles - warmup) * config.ports * rate
+        for name, completed in (("carried", table.completed), ("ideal_carried", best.completed)):
+            window = (completed >= warmup) & (completed < trial.cycles)
+            found[name] = float(table.flits[window].sum() / time)
+        return found
+
+
+def measure(trial: Trial) -> dict[str, Any]:
+    """Run ``trial`` in the model alone."""
+    run = Run(trial)
+    while not run.done:
+        run.advance()
+    return run.result()
