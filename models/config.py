@@ -133,6 +133,12 @@ class SwitchConfig:
             f"a power of two from {self.ports} (ports) to 65536",
         )
         check(2 <= self.stall_cycles < 1 << 16, "stall_cycles", "2 to 65535")
+        check(
+            self.ingress_flits >= max(2 * self.queues, 2 * self.max_packet_flits),
+            "ingress_flits",
+            f"{max(2 * self.queues, 2 * self.max_packet_flits)} or more: two flits for each of "
+            f"{self.queues} queues, and twice a largest packet of {self.max_packet_flits} flits",
+        )
         if self.reserve_flits is None:
             object.__setattr__(self, "reserve_flits", max(1, self.ingress_flits // 2 // self.queues))
         check(
@@ -235,9 +241,11 @@ class SwitchConfig:
         for name in changes:
             if name not in known:
                 raise ValueError(f"no configuration field {name!r}; there are {sorted(known)}")
-        derived = {"reserve_flits": None, "limit_flits": None, "class_weights": ()}
-        if set(changes) <= {"name", "scheduler", "iterations", "class_policy", "speedup"}:
-            derived = {}
+        # A share or weight that was chosen stays; one that follows from the rest follows again.
+        derived: dict[str, object] = {}
+        for name, unset in (("reserve_flits", None), ("limit_flits", None), ("class_weights", ())):
+            if getattr(self, name) == getattr(replace(self, **{name: unset}), name):
+                derived[name] = unset
         return replace(self, **(derived | changes))  # type: ignore[arg-type]
 
 

@@ -22,7 +22,7 @@ from sim.report import show, write
 __all__ = ["SCALE", "open_wave", "run"]
 
 RUNS = BUILD / "sim"
-SCALE = {"model": 64.0, "rtl": 256.0, "both": 256.0}  # ends in about two minutes on two cores
+SCALE = {"model": 64.0, "rtl": 128.0, "both": 128.0}  # about two minutes on two cores
 SUMMED = (
     "offered offered_bytes delivered delivered_bytes dropped errored lost reordered duplicated "
     "corrupted marked cycles cycles_compared mismatches"

@@ -57,7 +57,7 @@ def main(names: list[str], quick: bool) -> int:
         "sections": {},
     }
     for name in chosen:
-        results["sections"][name] = section = run_section(name, quick, console)
+        results["sections"][name] = run_section(name, quick, console)
         good = all(section["good"] for section in results["sections"].values())
         results |= {"complete": name == chosen[-1], "good": good}
         write(FOLDER / "results.json", results)

@@ -171,4 +171,5 @@ async def conforms(dut, source_pause: float, sink_pause: float) -> None:
     assert {reason for _, reason in drops} == set(BAD)
     assert seen["output moves"]
     assert seen["output waits"] or not sink_pause
-    assert seen["input waits"] or not sink_pause
+    if config.ingress_flits < FRAMES:  # else the buffer takes all there is
+        assert seen["input waits"] or not sink_pause

