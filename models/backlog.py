@@ -5,7 +5,6 @@ Each queue is a plain list of packet lengths; what it shows is counted from its 
 
 from collections import namedtuple
 
-
 from models.compiled import compiled
 from models.config import SwitchConfig
 from models.parameters import parameters
@@ -128,8 +127,8 @@ class BacklogModel:
         self.p = parameters(config)
         k, q = config.iterations, config.queues
         vector = (q + 63) // 64
-        announce = {name: (instances,) for name in BacklogInputs._fields[:5]}
-        claim = {name: (instances, k) for name in BacklogInputs._fields[5:]}
+        announce = dict.fromkeys(BacklogInputs._fields[:5], (instances,))
+        claim = dict.fromkeys(BacklogInputs._fields[5:], (instances, k))
         self.inputs = allocate(BacklogInputs, announce | claim)
         self.outputs = allocate(
             BacklogOutputs,

@@ -106,7 +106,7 @@ def only_port(p, mask):
 @compiled
 def keeps(p, keep, count):
     """Whether the first ``count`` bytes, and no others, are kept."""
-    for byte in range(p.flit_bytes):
+    for byte in range(p.flit_bytes):  # noqa: SIM110 - no generators in numba
         if member(keep, byte) != (byte < count):
             return False
     return True

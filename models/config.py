@@ -105,15 +105,13 @@ class SwitchConfig:
             "class_weights",
             f"{self.classes} integers of 1 or more",
         )
-        check(8 <= self.min_packet_bytes, "min_packet_bytes", "8 or more: a packet has a header")
+        check(self.min_packet_bytes >= 8, "min_packet_bytes", "8 or more: a packet has a header")
         check(
             self.min_packet_bytes <= self.max_packet_bytes < 1 << 16,
             "max_packet_bytes",
             f"{self.min_packet_bytes} (min_packet_bytes) to 65535",
         )
-        check(
-            self.line_gbps is None or self.line_gbps > 0, "line_gbps", "a positive rate or None"
-        )
+        check(self.line_gbps is None or self.line_gbps > 0, "line_gbps", "a positive rate or None")
         check(
             (self.clock_mhz is None and self.line_gbps is None)
             or (self.clock_mhz is not None and self.clock_mhz > 0),
@@ -140,9 +138,10 @@ class SwitchConfig:
             f"{self.queues} queues, and twice a largest packet of {self.max_packet_flits} flits",
         )
         if self.reserve_flits is None:
-            object.__setattr__(self, "reserve_flits", max(1, self.ingress_flits // 2 // self.queues))
+            reserve = max(1, self.ingress_flits // 2 // self.queues)
+            object.__setattr__(self, "reserve_flits", reserve)
         check(
-            1 <= self.reserve and self.reserve * self.queues <= self.ingress_flits,
+            self.reserve >= 1 and self.reserve * self.queues <= self.ingress_flits,
             "reserve_flits",
             f"1 to {self.ingress_flits // self.queues} ({self.ingress_flits} flits over "
             f"{self.queues} queues)",

@@ -2,7 +2,6 @@
 
 from collections import namedtuple
 
-
 from models.compiled import compiled
 from models.config import SwitchConfig
 from models.parameters import parameters

@@ -64,7 +64,7 @@ def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
 def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     """State after reset."""
     slots = config.classes * (config.egress_depth + 2)
-    shapes = dict.fromkeys(EgressState._fields, (instances,))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(EgressState._fields, (instances,))
     shapes["data"] = (instances, slots, config.words)
     for name in ("count", "last", "error", "mark"):
         shapes[name] = (instances, slots)

@@ -2,7 +2,6 @@
 
 from collections import namedtuple
 
-
 from models.backlog import BacklogOutputs, backlog_clock, backlog_outputs, backlog_state
 from models.buffer import (
     BufferOutputs,

@@ -406,7 +406,7 @@ class SchedulerModel:
 def scheduler_output_shapes(config: SwitchConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of :class:`SchedulerOutputs`."""
     n, k = config.ports, config.iterations
-    per_stage = ("claim_valid claim_queue reserve_valid reserve_traffic_class reserve_length").split()
     return {
-        name: (1, n, k) if name in per_stage else (1, n) for name in SchedulerOutputs._fields
+        name: (1, n, k) if name.startswith(("claim", "reserve")) else (1, n)
+        for name in SchedulerOutputs._fields
     }

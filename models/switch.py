@@ -11,8 +11,8 @@ from models.crossbar import (
     CrossbarInputs,
     CrossbarOutputs,
     crossbar_clock,
-    crossbar_shapes,
     crossbar_outputs,
+    crossbar_shapes,
     crossbar_state,
 )
 from models.egress import (
@@ -58,7 +58,9 @@ SwitchParts = namedtuple(
 def switch_shapes(config: SwitchConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     """Shapes of :class:`SwitchInputs` and :class:`SwitchOutputs`."""
     n, mask_words, keep_words = config.ports, (config.ports + 63) // 64, config.flit_bytes // 64
-    wide = {name: (1, mask_words) for name in ("enable", "drain", "reset", "inject", "idle")}
+    wide: dict[str, tuple[int, ...]] = dict.fromkeys(
+        ("enable", "drain", "reset", "inject", "idle"), (1, mask_words)
+    )
     wide |= {"program_valid": (1,), "program_partition": (1,), "program_address": (1,)}
     wide |= {"program_mask": (1, mask_words), "drop_header": (1, n, 1)}
     wide |= {"i_payload_data": (1, n, config.words), "o_payload_data": (1, n, config.words)}
@@ -107,7 +109,10 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
         },
     )
     egress_in = EgressInputs(
-        **{name.replace("o_", "i_", 1): getattr(crossbar_out, name)[0] for name in crossbar_out._fields},
+        **{
+            name.replace("o_", "i_", 1): getattr(crossbar_out, name)[0]
+            for name in crossbar_out._fields
+        },
         **{
             name: getattr(scheduler_out, name)[0]
             for name in ("reserve_valid", "reserve_traffic_class", "reserve_length")

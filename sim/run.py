@@ -21,12 +21,9 @@ from sim.report import show, write
 
 __all__ = ["SCALE", "open_wave", "run"]
 
+TOTALS = ("delivered", "lost", "reordered", "duplicated", "cycles_compared", "mismatches")
 RUNS = BUILD / "sim"
 SCALE = {"model": 64.0, "rtl": 128.0, "both": 128.0}  # about two minutes on two cores
-SUMMED = (
-    "offered offered_bytes delivered delivered_bytes dropped errored lost reordered duplicated "
-    "corrupted marked cycles cycles_compared mismatches"
-).split()
 
 
 def run(
@@ -106,12 +103,13 @@ def shown(path: Path) -> Path:
 
 def combine(order: Order, parts: list[dict[str, Any]], config: SwitchConfig) -> dict[str, Any]:
     """Results of all workloads, with sums under ``totals``."""
-    totals = {name: sum(part["totals"][name] for part in parts) for name in SUMMED}
+    names = parts[0]["totals"] if parts else TOTALS
+    totals = {name: sum(part["totals"][name] for part in parts) for name in names}
     complete = len(parts) == len(order.workloads) and all(part["complete"] for part in parts)
     wrong = ("lost", "reordered", "duplicated", "corrupted", "errored", "dropped", "mismatches")
     return {
         "complete": complete,
-        "good": complete and not any(totals[name] for name in wrong),
+        "good": complete and not any(totals.get(name) for name in wrong),
         "order": order.__dict__,
         "totals": totals,
         "workloads": parts,
@@ -196,9 +194,13 @@ def open_wave(run: Path | None) -> int:
     """
     from sim.wave import write_save_file
 
-    folders = [run] if run else sorted((path.parent for path in RUNS.glob("*/dump.*")), reverse=True)
-    dumps = [dump for folder in folders for dump in folder.glob("dump.*st")]
-    dumps += [dump for folder in folders for dump in folder.glob("dump.vcd")]
+    latest = sorted((path.parent for path in RUNS.glob("*/dump.*")), reverse=True)
+    dumps = [
+        dump
+        for folder in ([run] if run else latest)
+        for name in ("dump.fst", "dump.vcd")
+        for dump in folder.glob(name)
+    ]
     if not dumps:
         place = run or RUNS
         raise FileNotFoundError(f"no waves in {place}: record some with `lingyun sim --waves`.")

@@ -47,8 +47,9 @@ class Trial:
     def parse(cls, values: dict[str, Any]) -> "Trial":
         """Inverse of ``dump``, through JSON too."""
         config = values["config"]
-        weights = tuple(config["class_weights"])
-        return cls(**values | {"config": SwitchConfig(**config | {"class_weights": weights})})
+        config = SwitchConfig(**config | {"class_weights": tuple(config["class_weights"])})
+        arguments: dict[str, Any] = values | {"config": config}
+        return cls(**arguments)
 
     @property
     def line_config(self) -> SwitchConfig:
