@@ -132,10 +132,10 @@ class SwitchConfig:
         )
         check(2 <= self.stall_cycles < 1 << 16, "stall_cycles", "2 to 65535")
         check(
-            self.ingress_flits >= max(2 * self.queues, 2 * self.max_packet_flits),
+            self.ingress_flits >= self.queues - 1 + self.max_packet_flits,
             "ingress_flits",
-            f"{max(2 * self.queues, 2 * self.max_packet_flits)} or more: two flits for each of "
-            f"{self.queues} queues, and twice a largest packet of {self.max_packet_flits} flits",
+            f"{self.queues - 1 + self.max_packet_flits} or more: a largest packet of "
+            f"{self.max_packet_flits} flits in one queue and a flit in each of {self.queues - 1}",
         )
         if self.reserve_flits is None:
             reserve = max(1, self.ingress_flits // 2 // self.queues)

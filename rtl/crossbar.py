@@ -153,9 +153,12 @@ class Crossbar(wiring.Component):
             m.submodules[f"slice_{len(slices)}"] = part
             slices.append(part)
             bits = (i.flit.as_value()[start : start + SLICE_WIDTH] for i in self.i)
-            m.d.comb += part.i.eq(Cat(Cat(word, Const(0, SLICE_WIDTH - len(word))) for word in bits))
+            m.d.comb += part.i.eq(
+                Cat(Cat(word, Const(0, SLICE_WIDTH - len(word))) for word in bits)
+            )
             m.d.comb += [
-                source.eq(select.input) for source, select in zip(part.listens, listens, strict=True)
+                source.eq(select.input)
+                for source, select in zip(part.listens, listens, strict=True)
             ]
 
         for n, (select, selected, o) in enumerate(zip(self.select, listens, self.o, strict=True)):
