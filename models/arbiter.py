@@ -2,12 +2,10 @@
 
 from collections import namedtuple
 
-import numpy as np
-
 from models.compiled import compiled
 from models.record import allocate
 
-__all__ = ["ArbiterInputs", "ArbiterModel", "ArbiterOutputs", "ArbiterState", "arbiter_pick"]
+__all__ = ["ArbiterInputs", "ArbiterModel", "ArbiterOutputs", "ArbiterState"]
 
 ArbiterInputs = namedtuple("ArbiterInputs", "request advance")
 ArbiterOutputs = namedtuple("ArbiterOutputs", "grant")
@@ -15,27 +13,14 @@ ArbiterState = namedtuple("ArbiterState", "head")
 
 
 @compiled
-def arbiter_pick(requests, head):
-    """First index from ``head`` on, in circular order, whose entry in ``requests`` is not zero.
-
-    ``requests`` has one integer for each requester. Returns -1 if all are zero. After a grant that
-    is used, the next head is ``(index + 1) % len(requests)``.
-    """
-    ports = len(requests)
-    for k in range(ports):
-        n = (head + k) % ports
-        if requests[n]:
-            return n
-    return -1
-
-
-@compiled
 def arbiter_clock(ports, state, inputs, outputs, n):
     """Grant of this cycle, then the clock edge, of instance ``n``."""
-    requests = np.zeros(ports, np.int64)
+    winner = -1
     for k in range(ports):
-        requests[k] = inputs.request[n, k >> 6] >> (k & 63) & 1
-    winner = arbiter_pick(requests, state.head[n])
+        requester = (state.head[n] + k) % ports
+        if inputs.request[n, requester >> 6] >> (requester & 63) & 1:
+            winner = requester
+            break
     outputs.grant[n] = 0
     if winner >= 0:
         outputs.grant[n, winner >> 6] = 1 << (winner & 63)

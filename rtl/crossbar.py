@@ -1,6 +1,6 @@
 """Crossbar: brings each output the flits of the input that it was matched with."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Array, Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from rtl.packet import FlitLayout
 
 __all__ = ["ArrivalSignature", "Crossbar", "CrossbarSlice", "SelectSignature"]
 
-SLICE_WIDTH = 32
+SLICE_WIDTH = 64
 
 
 class SelectSignature(wiring.Signature):
@@ -67,9 +67,8 @@ class ArrivalSignature(wiring.Signature):
 class CrossbarSlice(wiring.Component):
     """A crossbar for ``width`` bits of the flits; combinational, the register is outside.
 
-    Latency: 0 cycles from ``i`` and ``listens`` to ``o``. Wide crossbars are built in slices also
-    to keep wires short; here it keeps vectors short: tools take time with the square of their
-    width.
+    Latency: 0 cycles from ``i`` and ``listens`` to ``o``. Slices are alike,
+    so that a tool need handle only one of them, and narrow enough for one word of the simulator.
 
     Parameters
     ----------
@@ -100,8 +99,10 @@ class CrossbarSlice(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        # A part select would become a shift of all of ``i``, which simulates slowly.
+        words = Array(self.i.word_select(n, self.width) for n in range(self.ports))
         for listens, o in zip(self.listens, self.o, strict=True):
-            m.d.comb += o.eq(self.i.word_select(listens, self.width))
+            m.d.comb += o.eq(words[listens])
         return m
 
 
