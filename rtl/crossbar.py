@@ -1,15 +1,13 @@
 """Crossbar: brings each output the flits of the input that it was matched with."""
 
-from amaranth import Array, Cat, Const, Module, Signal
+from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
 from rtl.packet import FlitLayout
 
-__all__ = ["ArrivalSignature", "Crossbar", "CrossbarSlice", "SelectSignature"]
-
-SLICE_WIDTH = 64
+__all__ = ["ArrivalSignature", "Crossbar", "SelectSignature"]
 
 
 class SelectSignature(wiring.Signature):
@@ -64,48 +62,6 @@ class ArrivalSignature(wiring.Signature):
         )
 
 
-class CrossbarSlice(wiring.Component):
-    """A crossbar for ``width`` bits of the flits; combinational, the register is outside.
-
-    Latency: 0 cycles from ``i`` and ``listens`` to ``o``. Slices are alike,
-    so that a tool need handle only one of them, and narrow enough for one word of the simulator.
-
-    Parameters
-    ----------
-    ports : int
-        Number of inputs and of outputs.
-    width : int
-        Bits of each.
-
-    Members
-    -------
-    i : In(ports * width)
-        Bits of all inputs, input 0 lowest.
-    listens : In(range(ports)).array(ports)
-        Input that output ``n`` shows.
-    o : Out(width).array(ports)
-        Bits of the outputs.
-    """
-
-    def __init__(self, ports: int, width: int):
-        self.ports, self.width = ports, width
-        super().__init__(
-            {
-                "i": In(ports * width),
-                "listens": In(range(ports)).array(ports),
-                "o": Out(width).array(ports),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        # A part select would become a shift of all of ``i``, which simulates slowly.
-        words = Array(self.i.word_select(n, self.width) for n in range(self.ports))
-        for listens, o in zip(self.listens, self.o, strict=True):
-            m.d.comb += o.eq(words[listens])
-        return m
-
-
 class Crossbar(wiring.Component):
     """Forward to each output the flit of the input that it selects; several may share an input.
 
@@ -144,39 +100,24 @@ class Crossbar(wiring.Component):
 
         valids = Signal(config.ports)
         m.d.comb += valids.eq(Cat(i.valid for i in self.i))
-        listens = [
-            SelectSignature(config).create(path=("listens", str(n))) for n in range(config.ports)
-        ]
+        flits = Array(i.flit.as_value() for i in self.i)
 
-        slices = []
-        for start in range(0, FlitLayout(config).size, SLICE_WIDTH):
-            part = CrossbarSlice(config.ports, SLICE_WIDTH)  # the last one is not full
-            m.submodules[f"slice_{len(slices)}"] = part
-            slices.append(part)
-            bits = (i.flit.as_value()[start : start + SLICE_WIDTH] for i in self.i)
-            m.d.comb += part.i.eq(
-                Cat(Cat(word, Const(0, SLICE_WIDTH - len(word))) for word in bits)
-            )
-            m.d.comb += [
-                source.eq(select.input)
-                for source, select in zip(part.listens, listens, strict=True)
-            ]
-
-        for n, (select, selected, o) in enumerate(zip(self.select, listens, self.o, strict=True)):
+        for n, (select, o) in enumerate(zip(self.select, self.o, strict=True)):
+            listens = SelectSignature(config).create(path=("listens", str(n)))
             valid = Signal(name=f"valid_{n}")
-            m.d.comb += valid.eq(selected.valid & valids.bit_select(selected.input, 1))
+            m.d.comb += valid.eq(listens.valid & valids.bit_select(listens.input, 1))
             m.d.sync += [
-                selected.valid.eq(select.valid),
-                selected.input.eq(select.input),
-                selected.traffic_class.eq(select.traffic_class),
-                selected.first.eq(select.first),
+                listens.valid.eq(select.valid),
+                listens.input.eq(select.input),
+                listens.traffic_class.eq(select.traffic_class),
+                listens.first.eq(select.first),
                 o.valid.eq(valid),
             ]
             with m.If(valid):
                 m.d.sync += [
-                    o.first.eq(selected.first),
-                    o.traffic_class.eq(selected.traffic_class),
-                    o.flit.eq(Cat(part.o[n] for part in slices)),
+                    o.first.eq(listens.first),
+                    o.traffic_class.eq(listens.traffic_class),
+                    o.flit.eq(flits[listens.input]),
                 ]
 
         return m
