@@ -104,7 +104,9 @@ class AxisSwitch(wiring.Component):
                 "accepted": switch.ingress_counters[n].accepted,
             }
             counters = switch.ingress_counters[n]
-            of_input |= {f"dropped_{reason.name.lower()}": counters.dropped[reason] for reason in Drop}
+            of_input |= {
+                f"dropped_{reason.name.lower()}": counters.dropped[reason] for reason in Drop
+            }
             of_input |= {
                 f"errored_{reason.name.lower()}": counters.errored[reason] for reason in Broken
             }

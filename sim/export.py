@@ -5,7 +5,6 @@ each distinct component becomes one module, converted once, and is instantiated 
 the file is smaller, and written sooner.
 """
 
-import os
 import re
 import tempfile
 import time
@@ -119,7 +118,7 @@ def write_verilog_file(config: SwitchConfig, directory: Path) -> Path:
     path = directory / f"{config.name}.v"
     with tempfile.NamedTemporaryFile("w", dir=directory, delete=False) as file:
         file.write(text)
-    os.replace(file.name, path)
+    Path(file.name).replace(path)
     print(
         f"{config.name}: {len(text) / 1e6:.1f} MB, {text.count('endmodule')} modules, "
         f"{time.monotonic() - start:.1f} s"

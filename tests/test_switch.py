@@ -73,6 +73,4 @@ def test_rtl_matches_model_with_all_policies(variant):
 @pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_rtl_matches_model_for_long(config):
-    run_bench(
-        "switch", Switch(config), config, cycles=10000, extra_env={"BENCH_EXAMPLES": "1000"}
-    )
+    run_bench("switch", Switch(config), config, cycles=10000, extra_env={"BENCH_EXAMPLES": "1000"})

@@ -136,8 +136,12 @@ async def conforms(dut, source_pause: float, sink_pause: float) -> None:
     tasks += [cocotb.start_soon(watch_drops(dut, n, expected[n], board, seen)) for n in ports]
     tasks += [cocotb.start_soon(collect(config, n, sinks[n], board)) for n in ports]
     for n, source in enumerate(sources):
-        source.set_pause_generator(pauses(np.random.default_rng(rng.integers(1 << 31)), source_pause))
-        sinks[n].set_pause_generator(pauses(np.random.default_rng(rng.integers(1 << 31)), sink_pause))
+        source.set_pause_generator(
+            pauses(np.random.default_rng(rng.integers(1 << 31)), source_pause)
+        )
+        sinks[n].set_pause_generator(
+            pauses(np.random.default_rng(rng.integers(1 << 31)), sink_pause)
+        )
         stimulus = Stimulus(config, n, rng)
         for _ in range(FRAMES):
             packet, reason = stimulus.frame()

@@ -289,7 +289,9 @@ class World:
 
     def receive(self, n: int) -> None:
         o = self.model.outputs
-        keep = sum((int(word) & (1 << 64) - 1) << 64 * k for k, word in enumerate(o.o_payload_keep[0, n]))
+        keep = sum(
+            (int(word) & (1 << 64) - 1) << 64 * k for k, word in enumerate(o.o_payload_keep[0, n])
+        )
         last, user = int(o.o_payload_last[0, n]), int(o.o_payload_user[0, n])
         assert keep and keep & (keep + 1) == 0, f"tkeep {keep:#x} of output {n} has gaps"
         assert last or keep == (1 << self.config.flit_bytes) - 1
@@ -313,7 +315,9 @@ class World:
         if not self.touched:
             assert discarded == 0
         missing = [
-            ticket for flow in self.board.flows.values() for ticket in [*flow.overtaken, *flow.waiting]
+            ticket
+            for flow in self.board.flows.values()
+            for ticket in [*flow.overtaken, *flow.waiting]
         ]
         for ticket in missing:
             header = Header.unpack(self.board.flow_of_ticket[ticket])
