@@ -247,7 +247,7 @@ def lint() -> int:
 @main.command(context_settings=passes_arguments)
 @test_arguments
 def unit(arguments: tuple[str, ...]) -> int:
-    """Test models and tools, without a simulator; about a minute.
+    """Test models and tools, without a simulator; about two minutes.
 
     ARGUMENTS go to pytest.
 
@@ -281,7 +281,7 @@ def unit(arguments: tuple[str, ...]) -> int:
     "--scale",
     type=click.FloatRange(min=0, min_open=True),
     help="Divide the sizes of all transfers by this, so that a run takes seconds and not hours; 1 "
-    "is the real layer. By default a size that takes about a minute.",
+    "is the real layer. By default a size that takes about two minutes.",
 )
 @click.option(
     "--packet-bytes",
