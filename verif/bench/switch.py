@@ -138,6 +138,7 @@ def stream(
         flits[-1].last = True
     else:
         flits[max(1, place)].gap = config.stall_cycles + 2
+        spoilt = place > 1  # while the head waits to be admitted, the next flit has time
     return packet, flits, spoilt
 
 
