@@ -51,6 +51,7 @@ AT_ONCE = 2
 NOT_PASSED = 3  # exit status of a check that ran and failed
 WEIGHTED = TINY.with_(class_policy="weighted")
 DEEP = TINY.with_(name="TINY-4", iterations=4, class_policy="weighted")
+THREE = TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)  # shared room runs out
 WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
 
 CHECKS: dict[str, Callable[[], object]] = {
@@ -69,6 +70,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "free_list proof": lambda: prove(FreeListProof(3, first=1), "free_list", depth=9, mode="bmc"),
     "buffer bench": lambda: run_bench("buffer", Buffer(TINY), TINY),
+    "buffer bench, 3 ports": lambda: run_bench("buffer", Buffer(THREE), THREE),
     "backlog bench": lambda: run_bench("backlog", Backlog(TINY), TINY),
     "classifier bench": lambda: run_bench("classifier", Classifier(TINY), TINY, cycles=8000),
     "ingress bench": lambda: run_bench("ingress", Ingress(TINY), TINY),
@@ -286,7 +288,7 @@ FAULTS = (
         file="rtl/buffer.py",
         old="shared + extra <= config.shared_flits",
         new="shared <= config.shared_flits",
-        check="buffer bench",
+        check="buffer bench, 3 ports",
     ),
     Fault(
         name="list-order",
