@@ -173,6 +173,7 @@ class World:
     @property
     def done(self) -> bool:
         idle = int(self.model.outputs.idle[0, 0]) == (1 << self.config.ports) - 1
+        idle &= not self.model.inputs.i_valid.any()  # `idle` does not know yet of what is taken now
         return idle and not any(source.frames or source.flits for source in self.sources)
 
     def drive(self, cycle: int) -> None:
