@@ -116,16 +116,20 @@ class Job:
     def sample(self) -> None:
         """Record throughput and occupancy, now and then, and notice the end."""
         if self.rig.cycle % SAMPLES == 0:
-            outputs = self.rig.outputs
-            self.recorder.sample(
-                self.rig.cycle,
-                self.rig.sources,
-                self.rig.sinks,
-                outputs.ingress_occupancy[0],
-                outputs.egress_occupancy[0],
-            )
+            self.record()
         if self.program.done and self.drained_at is None:
             self.drained_at = self.rig.cycle + DRAIN
+
+    def record(self) -> None:
+        """Record throughput and occupancy."""
+        outputs = self.rig.outputs
+        self.recorder.sample(
+            self.rig.cycle,
+            self.rig.sources,
+            self.rig.sinks,
+            outputs.ingress_occupancy[0],
+            outputs.egress_occupancy[0],
+        )
 
     def progress(self) -> dict[str, Any]:
         """How far this job is."""
@@ -142,8 +146,10 @@ class Job:
         collectives = [
             record | {"workload": self.workload.name} for record in self.program.results()
         ]
-        picture = self.folder / f"{self.workload.name}.png"
-        plot(picture, self.config, self.recorder, self.rig.sinks, collectives=collectives)
+        if self.rig.cycle:
+            self.record()
+            picture = self.folder / f"{self.workload.name}.png"
+            plot(picture, self.config, self.recorder, self.rig.sinks, collectives=collectives)
         return summary(
             self.config,
             self.rig.sources,

@@ -262,6 +262,8 @@ PORT_COLUMNS = {
 def _ports_table(results: Mapping[str, Any]) -> Table:
     ports = results["ports"]
     table = _table("Throughput per port, mean over the run", "port", *PORT_COLUMNS)
+    if not ports:  # the sum of several runs
+        return table
     single = {str(port["port"]): port for port in ports} if len(ports) <= ROWS else {}
     statistics = {"mean": np.mean} if single else {"least": min, "mean": np.mean, "most": max}
     over = {}

@@ -18,10 +18,23 @@ from models.workload import BUILT_IN, expand, load
 from sim import BUILD
 from sim.job import Order, run_model
 from sim.report import show, write
+from sim.wave import write_save_file
 
 __all__ = ["SCALE", "open_wave", "run"]
 
-TOTALS = ("delivered", "lost", "reordered", "duplicated", "cycles_compared", "mismatches")
+TOTALS = (
+    "delivered",
+    "lost",
+    "reordered",
+    "duplicated",
+    "cycles_compared",
+    "mismatches",
+    "corrupted",
+    "errored",
+    "dropped",
+)  # of a run that ended before its first cycle
+SHARED = ("config", "seed", "versions", "commit")
+WRONG = ("lost", "reordered", "duplicated", "corrupted", "errored", "dropped", "mismatches")
 RUNS = BUILD / "sim"
 SCALE = {"model": 64.0, "rtl": 128.0, "both": 128.0}  # about two minutes on two cores
 
@@ -54,11 +67,12 @@ def run(
     order = Order(
         workloads=tuple(str(Path(n).resolve()) if Path(n).suffix else n for n in names),
         seed=seed,
-        scale=scale or SCALE[engine],
+        scale=SCALE[engine] if scale is None else scale,
         packet_bytes=packet_bytes,
         unshaped=unshaped,
         engine=engine,
-        output=str(output or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}-{config.name}"),
+        # Absolute, because the bench runs in another folder.
+        output=str((output or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}-{config.name}").resolve()),
     )
     for name in order.workloads:
         expand(config, load(name), scale=order.scale, packet_bytes=packet_bytes)
@@ -76,18 +90,19 @@ def run(
             failure, parts = "", run_model(config, order, watch)
         else:
             failure, parts = run_bench_watched(config, order, waves, watch)
-    results = combine(order, parts, config)
+    results = combine(order, parts)
     write(folder / "results.json", results)
     for part in parts:
         console.rule(f"[bold]{part['workload']}")
         show(part, console)
     if len(parts) > 1:
         console.rule("[bold]all workloads")
-        show({"totals": results["totals"], "ports": [], "delay": {}, "collectives": []}, console)
+        show(results, console)
     console.print(f"results: {shown(folder / 'results.json')}")
     for part in parts:
         console.print(f"picture: {shown(folder / part['workload'])}.png")
-    if waves:
+    for dump in dumps(folder):
+        write_save_file(dump)
         console.print(f"waves:   lingyun wave {shown(folder)}")
     if failure:
         console.print(f"[red]{failure}")
@@ -101,17 +116,24 @@ def shown(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def combine(order: Order, parts: list[dict[str, Any]], config: SwitchConfig) -> dict[str, Any]:
-    """Results of all workloads, with sums under ``totals``."""
+def combine(order: Order, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """One ``results.json`` for all workloads: what they share, sums as ``totals``, then each.
+
+    Delays and throughput are those of each workload; they have no sum.
+    """
     names = parts[0]["totals"] if parts else TOTALS
     totals = {name: sum(part["totals"][name] for part in parts) for name in names}
     complete = len(parts) == len(order.workloads) and all(part["complete"] for part in parts)
-    wrong = ("lost", "reordered", "duplicated", "corrupted", "errored", "dropped", "mismatches")
+    shared = {name: parts[0][name] for name in SHARED} if parts else {}
     return {
         "complete": complete,
-        "good": complete and not any(totals.get(name) for name in wrong),
+        "good": complete and not any(totals[name] for name in WRONG),
+        **shared,
         "order": order.__dict__,
         "totals": totals,
+        "ports": [],
+        "delay": {},
+        "collectives": [record for part in parts for record in part["collectives"]],
         "workloads": parts,
     }
 
@@ -184,6 +206,11 @@ def run_bench_watched(
     return "\n".join(map(str, failures)), parts
 
 
+def dumps(folder: Path) -> list[Path]:
+    """Waves that lie in ``folder``."""
+    return [path for name in ("dump.fst", "dump.vcd") for path in folder.glob(name)]
+
+
 def open_wave(run: Path | None) -> int:
     """Open the waves of ``run``, or of the latest run that has some, in GTKWave.
 
@@ -192,23 +219,17 @@ def open_wave(run: Path | None) -> int:
     FileNotFoundError
         If there are none, or no viewer.
     """
-    from sim.wave import write_save_file
-
-    latest = sorted((path.parent for path in RUNS.glob("*/dump.*")), reverse=True)
-    dumps = [
-        dump
-        for folder in ([run] if run else latest)
-        for name in ("dump.fst", "dump.vcd")
-        for dump in folder.glob(name)
-    ]
-    if not dumps:
-        place = run or RUNS
-        raise FileNotFoundError(f"no waves in {place}: record some with `lingyun sim --waves`.")
-    save = write_save_file(dumps[0])
-    viewer = shutil.which("gtkwave") or shutil.which("surfer")
+    folders = [run] if run else sorted(RUNS.glob("*-*-*"), reverse=True)
+    found = [dump for folder in folders for dump in dumps(folder)]
+    if not found:
+        raise FileNotFoundError(
+            f"no waves in {run or RUNS}: record some with `lingyun sim --waves`."
+        )
+    save = write_save_file(found[0])
+    viewer = shutil.which("gtkwave")
     if viewer is None:
         raise FileNotFoundError(
-            f"no wave viewer to open {shown(dumps[0])}: install one, for example with "
-            f"`apt install gtkwave`, then `gtkwave {shown(dumps[0])} {shown(save)}`."
+            f"no wave viewer to open {shown(found[0])}: install one, for example with "
+            f"`apt install gtkwave`, then `gtkwave {shown(found[0])} {shown(save)}`."
         )
-    return subprocess.run([viewer, str(dumps[0]), str(save)], check=False).returncode
+    return subprocess.run([viewer, str(found[0]), str(save)], check=False).returncode

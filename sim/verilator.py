@@ -260,7 +260,9 @@ def built(
 ) -> Path:
     """Folder under ``build/sim`` that ``compile_in`` filled from ``sources``, now or earlier."""
     require_tools()
-    digest = hashlib.sha256(repr((sorted(sources.items()), options)).encode()).hexdigest()[:16]
+    # A binary refers to libraries of the environment that built it.
+    content = sorted(sources.items()), options, str(WHEEL)
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()[:16]
     folder = BUILD / "sim" / name / digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:

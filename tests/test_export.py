@@ -28,7 +28,6 @@ def lint(path):
 
 
 @pytest.mark.verilator
-@pytest.mark.slow  # and not yet true: constant bits of a port driven in parts come out undriven
 @pytest.mark.parametrize("name", ["TINY", "PROTO", "NODE"])
 def test_file_lints_clean(tmp_path, capsys, name):
     path = write_verilog_file(NAMED[name], tmp_path)

@@ -153,6 +153,10 @@ class Input(wiring.Component):
         long_match = [(self.accept[k] & self.long_grant[k]).any() for k in stages]
         long_claim = [Signal(name=f"long_claim_{k}") for k in stages]
         long_queue = Signal(range(self.config.queues))
+        # No claim is older than the last stage. Assigned as a whole: where a signal is assigned in
+        # parts, one that is never assigned has no driver in the Verilog.
+        extends = [Signal(name=f"extends_{k}") for k in stages[:-1]]
+        m.d.comb += self.extends.eq(Cat(extends))
         for k in stages:
             output = encode(self.accept[k])
             length = self.length[self.claim[k].queue]
@@ -165,7 +169,7 @@ class Input(wiring.Component):
             partial = self.partial.bit_select(self.claim[k].queue, 1)
             with m.If(long_claim[k]):  # at most one
                 m.d.comb += long_queue.eq(self.claim[k].queue)
-                m.d.comb += [self.extends[j].eq(partial | (length > k - j)) for j in range(k)]
+                m.d.comb += [extends[j].eq(partial | (length > k - j)) for j in range(k)]
                 m.d.sync += [
                     queue.eq(self.claim[k].queue),
                     opened.eq(partial),
