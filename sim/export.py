@@ -37,9 +37,10 @@ def widen_nets() -> None:
     def from_cell(cls: type[int], cell: int, bit: int) -> int:
         return cls(cell << NET_BITS | bit)
 
-    Net.from_cell = classmethod(from_cell)
-    Net.cell = property(lambda net: net >> NET_BITS)
-    Net.bit = property(lambda net: net & (1 << NET_BITS) - 1)
+    net: Any = Net
+    net.from_cell = classmethod(from_cell)
+    net.cell = property(lambda net: net >> NET_BITS)
+    net.bit = property(lambda net: net & (1 << NET_BITS) - 1)
 
 
 def key_of(component: wiring.Component) -> str:
@@ -72,7 +73,8 @@ class Netlist:
         if key not in self.names:
             noun = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(component).__name__).lower()
             self.names[key] = name = name or f"{TOP}_{noun}_{len(self.names)}"
-            module: Any = component.elaborate(None)
+            source: Any = component  # its class has the method, Component has not
+            module: Any = source.elaborate(None)
             for part, _ in module._named_submodules.values():  # Amaranth has no public way
                 if type(part).__module__.startswith("rtl."):
                     replace(part, self.instance(part))

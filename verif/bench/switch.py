@@ -433,7 +433,7 @@ async def survives_anything(dut) -> None:
         max_examples=EXAMPLES,
         database=None,
         derandomize=False,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=list(HealthCheck),  # pyright: ignore[reportArgumentType]
     )
     @given(scenarios(config))
     def check(scenario: Scenario) -> None:
