@@ -25,7 +25,7 @@ BacklogInputs = namedtuple(
     "announce_valid announce_queue announce_length announce_partial complete claim_valid "
     "claim_queue",
 )
-BacklogOutputs = namedtuple("BacklogOutputs", "singles long partial length")
+BacklogOutputs = namedtuple("BacklogOutputs", "singles longs partial length")
 BacklogState = namedtuple(
     "BacklogState",
     "lengths head count hidden_queue singles length partial arriving",
@@ -77,13 +77,13 @@ def refresh(p, s, n, queue):
 def backlog_outputs(p, s, outputs, n):
     """Bit vectors of what the queues show."""
     outputs.singles[n] = 0
-    outputs.long[n] = 0
+    outputs.longs[n] = 0
     outputs.partial[n] = 0
     for queue in range(p.queues):
         word, bit = queue >> 6, queue & 63
         for k in range(s.singles[n, queue]):
             outputs.singles[n, k, word] |= 1 << bit
-        outputs.long[n, word] |= (s.length[n, queue] > 1) << bit
+        outputs.longs[n, word] |= (s.length[n, queue] > 1) << bit
         outputs.partial[n, word] |= s.partial[n, queue] << bit
         outputs.length[n, queue] = s.length[n, queue]
 
@@ -134,7 +134,7 @@ class BacklogModel:
             BacklogOutputs,
             {
                 "singles": (instances, k, vector),
-                "long": (instances, vector),
+                "longs": (instances, vector),
                 "partial": (instances, vector),
                 "length": (instances, q),
             },

@@ -45,7 +45,7 @@ IngressOutputs = namedtuple(
     "IngressOutputs",
     "i_ready o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark o_flit_parity "
     "released_valid released_queue released_flits drop_valid drop_reason drop_header occupancy "
-    "idle singles long partial length complete_valid complete_flits counters_accepted "
+    "idle singles longs partial length complete_valid complete_flits counters_accepted "
     "counters_dropped counters_errored",
 )
 IngressParts = namedtuple(
@@ -119,7 +119,7 @@ class IngressModel:
             | classifier_out
             | buffer_output_shapes(config, 1)
             | {"claim_valid": (1, k), "claim_queue": (1, k), "singles": (1, k, vector)}
-            | {"long": (1, vector), "partial": (1, vector), "length": (1, config.queues)}
+            | {"longs": (1, vector), "partial": (1, vector), "length": (1, config.queues)}
         )
         self.inputs = allocate(
             IngressInputs, {name: wide.get(name, (1,)) for name in IngressInputs._fields}
@@ -137,7 +137,7 @@ class IngressModel:
         """Outputs of this cycle, then the clock edge."""
         i, o, parts = self.inputs, self.outputs, self.parts
         ingress_outputs(self.p, parts, 0)
-        backlog = BacklogOutputs(o.singles, o.long, o.partial, o.length)
+        backlog = BacklogOutputs(o.singles, o.longs, o.partial, o.length)
         backlog_outputs(self.p, parts.backlog, backlog, 0)
         o.complete_valid[:] = parts.completed
         o.complete_flits[:] = parts.buffer_out.stored

@@ -18,7 +18,7 @@ from models.record import allocate
 __all__ = ["SchedulerInputs", "SchedulerModel", "SchedulerOutputs", "scheduler_state"]
 
 SchedulerInputs = namedtuple(
-    "SchedulerInputs", "singles long partial length complete_valid complete_flits room"
+    "SchedulerInputs", "singles longs partial length complete_valid complete_flits room"
 )
 SchedulerOutputs = namedtuple(
     "SchedulerOutputs",
@@ -348,7 +348,7 @@ def unpack(p, inputs, i, singles, length, partial):
             singles[n, queue] = 0
             for k in range(p.iterations):
                 singles[n, queue] += (inputs.singles[i, n, k, word] >> bit) & 1
-            is_long = (inputs.long[i, n, word] >> bit) & 1
+            is_long = (inputs.longs[i, n, word] >> bit) & 1
             partial[n, queue] = (inputs.partial[i, n, word] >> bit) & 1
             length[n, queue] = 0
             if is_long or singles[n, queue]:
@@ -367,7 +367,7 @@ class SchedulerModel:
             SchedulerInputs,
             {
                 "singles": (1, n, k, vector),
-                "long": (1, n, vector),
+                "longs": (1, n, vector),
                 "partial": (1, n, vector),
                 "length": (1, n, q),
                 "complete_valid": (1, n),

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.free_list import FreeList
 from rtl.packet import length_shape
+from rtl.vector import Vector
 
 __all__ = ["AnnounceSignature", "Backlog", "ClaimSignature"]
 
@@ -71,11 +72,11 @@ class Backlog(wiring.Component):
         Packets to take, only what is shown: as many singles of a queue as it shows, or one long.
     singles : Out(queues).array(iterations)
         Bit ``q`` of ``singles[n]``: queue ``q`` has more than ``n`` singles in a row at its head.
-    long : Out(queues)
+    longs : Out(queues)
         Bit ``q``: a long is at the head of queue ``q``.
     partial : Out(queues)
         Bit ``q``: that long has not all come in.
-    length : Out(ArrayLayout(length_shape, queues))
+    length : Out(Vector(length_shape, queues))
         Flits of the packet at the head, 0 if the queue shows nothing.
     """
 
@@ -87,9 +88,9 @@ class Backlog(wiring.Component):
                 "complete": In(1),
                 "claim": In(ClaimSignature(config)).array(config.iterations),
                 "singles": Out(config.queues).array(config.iterations),
-                "long": Out(config.queues),
+                "longs": Out(config.queues),
                 "partial": Out(config.queues),
-                "length": Out(data.ArrayLayout(length_shape(config), config.queues)),
+                "length": Out(Vector(length_shape(config), config.queues)),
             }
         )
 
@@ -147,7 +148,7 @@ class Backlog(wiring.Component):
         refill = Signal(data.StructLayout({"valid": 1, "queue": range(queues), "slot": slot_shape}))
         left, left_queue = Signal(), Signal(range(queues))  # a long is claimed, of this queue
         for claim in self.claim:
-            with m.If(claim.valid & of(self.long, claim.queue)):
+            with m.If(claim.valid & of(self.longs, claim.queue)):
                 m.d.comb += [left.eq(1), left_queue.eq(claim.queue)]
         m.d.comb += [read_run.addr.eq(first_of(left_queue)), read_run.en.eq(left)]
         m.d.sync += [
@@ -231,7 +232,7 @@ class Backlog(wiring.Component):
             with m.If(changes):
                 m.d.sync += [of(shown, queue).eq(count > n) for n, shown in enumerate(self.singles)]
                 m.d.sync += [
-                    of(self.long, queue).eq(long),
+                    of(self.longs, queue).eq(long),
                     of(self.partial, queue).eq(long & arrives),
                     self.length[queue].eq(Mux(count != 0, 1, Mux(long, length, 0))),
                 ]
@@ -246,7 +247,7 @@ class Backlog(wiring.Component):
             m.d.comb += [
                 count.eq(remaining(claim.queue) + (join & single)),
                 ends.eq(
-                    (of(head_closed, claim.queue) & ~of(self.long, claim.queue)) | join & ~single
+                    (of(head_closed, claim.queue) & ~of(self.longs, claim.queue)) | join & ~single
                 ),
                 length.eq(Mux(join, announce.length, read(head_long, claim.queue))),
             ]

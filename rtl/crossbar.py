@@ -6,8 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
 from rtl.packet import FlitLayout
+from rtl.vector import Vector
 
-__all__ = ["ArrivalSignature", "Crossbar", "SelectSignature"]
+__all__ = ["ArrivalSignature", "Crossbar", "CrossbarSlice", "SelectSignature"]
 
 
 class SelectSignature(wiring.Signature):
@@ -62,6 +63,50 @@ class ArrivalSignature(wiring.Signature):
         )
 
 
+class CrossbarSlice(wiring.Component):
+    """Some bits of every flit on their way from all inputs to all outputs.
+
+    Latency: 1 cycle.
+
+    Parameters
+    ----------
+    ports : int
+        Inputs and outputs.
+    width : int
+        Bits of each flit.
+
+    Members
+    -------
+    valid : In(ports)
+        Output ``n`` takes from an input; else it keeps its value.
+    source : In(Vector(range(ports), ports))
+        From this one.
+    i : In(Vector(width, ports))
+        From the inputs.
+    o : Out(Vector(width, ports))
+        To the outputs.
+    """
+
+    def __init__(self, ports: int, width: int):
+        self.ports, self.width = ports, width
+        super().__init__(
+            {
+                "valid": In(ports),
+                "source": In(Vector(range(ports), ports)),
+                "i": In(Vector(width, ports)),
+                "o": Out(Vector(width, ports)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        values = Array(self.i[n] for n in range(self.ports))
+        for n in range(self.ports):
+            with m.If(self.valid[n]):
+                m.d.sync += self.o[n].eq(values[self.source[n]])
+        return m
+
+
 class Crossbar(wiring.Component):
     """Forward to each output the flit of the input that it selects; several may share an input.
 
@@ -97,27 +142,37 @@ class Crossbar(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        ports = range(config.ports)
 
-        valids = Signal(config.ports)
-        m.d.comb += valids.eq(Cat(i.valid for i in self.i))
-        flits = Array(i.flit.as_value() for i in self.i)
-
+        inputs_valid = Signal(config.ports)
+        m.d.comb += inputs_valid.eq(Cat(i.valid for i in self.i))
+        listens = [SelectSignature(config).create(path=("listens", str(n))) for n in ports]
+        valid = Signal(config.ports)
         for n, (select, o) in enumerate(zip(self.select, self.o, strict=True)):
-            listens = SelectSignature(config).create(path=("listens", str(n)))
-            valid = Signal(name=f"valid_{n}")
-            m.d.comb += valid.eq(listens.valid & valids.bit_select(listens.input, 1))
+            listen = listens[n]
+            m.d.comb += valid[n].eq(listen.valid & inputs_valid.bit_select(listen.input, 1))
             m.d.sync += [
-                listens.valid.eq(select.valid),
-                listens.input.eq(select.input),
-                listens.traffic_class.eq(select.traffic_class),
-                listens.first.eq(select.first),
-                o.valid.eq(valid),
+                listen.valid.eq(select.valid),
+                listen.input.eq(select.input),
+                listen.traffic_class.eq(select.traffic_class),
+                listen.first.eq(select.first),
+                o.valid.eq(valid[n]),
             ]
-            with m.If(valid):
-                m.d.sync += [
-                    o.first.eq(listens.first),
-                    o.traffic_class.eq(listens.traffic_class),
-                    o.flit.eq(flits[listens.input]),
+            with m.If(valid[n]):
+                m.d.sync += [o.first.eq(listen.first), o.traffic_class.eq(listen.traffic_class)]
+
+        # A slice for each word: one wide crossbar would be the largest cell of the chip, and the
+        # slowest to convert, to simulate and to place. All alike, the last one filled up.
+        flit_width = len(self.i[0].flit.as_value())
+        width = min(64, flit_width)
+        for start in range(0, flit_width, width):
+            m.submodules[f"slice_{start // width}"] = part = CrossbarSlice(config.ports, width)
+            m.d.comb += part.valid.eq(valid)
+            for n in ports:
+                m.d.comb += [
+                    part.source[n].eq(listens[n].input),
+                    part.i[n].eq(self.i[n].flit.as_value()[start : start + width]),
+                    self.o[n].flit.as_value()[start : start + width].eq(part.o[n]),
                 ]
 
         return m

@@ -1,7 +1,7 @@
 """Ingress: one input port of the switch, up to its queues."""
 
 from amaranth import Module
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.config import SwitchConfig
@@ -9,6 +9,7 @@ from rtl.backlog import Backlog, ClaimSignature
 from rtl.buffer import Buffer, PopSignature, ReleasedSignature
 from rtl.classifier import Classifier, CountersSignature, DropSignature, ProgramSignature
 from rtl.packet import AxisLayout, FlitLayout, length_shape
+from rtl.vector import Vector
 
 __all__ = ["CompleteSignature", "Ingress"]
 
@@ -67,9 +68,9 @@ class Ingress(wiring.Component):
                 "occupancy": Out(range(config.ingress_flits + 1)),
                 "idle": Out(1),
                 "singles": Out(config.queues).array(config.iterations),
-                "long": Out(config.queues),
+                "longs": Out(config.queues),
                 "partial": Out(config.queues),
-                "length": Out(data.ArrayLayout(length_shape(config), config.queues)),
+                "length": Out(Vector(length_shape(config), config.queues)),
                 "complete": Out(CompleteSignature(config)),
                 "counters": Out(CountersSignature()),
             }
@@ -106,7 +107,7 @@ class Ingress(wiring.Component):
             backlog.complete.eq(classifier.complete),
             self.occupancy.eq(buffer.occupancy),
             self.idle.eq(classifier.idle & (buffer.occupancy == 0)),
-            self.long.eq(backlog.long),
+            self.longs.eq(backlog.longs),
             self.partial.eq(backlog.partial),
             self.length.eq(backlog.length),
             self.complete.flits.eq(buffer.stored),

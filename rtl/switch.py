@@ -135,7 +135,7 @@ class Switch(wiring.Component):
                 ingress.inject.eq(self.inject[n]),
                 ingress.pop.valid.eq(scheduler.match[n].valid),
                 ingress.pop.queue.eq(scheduler.match[n].queue),
-                scheduler.long[n].eq(ingress.long),
+                scheduler.longs[n].eq(ingress.longs),
                 scheduler.partial[n].eq(ingress.partial),
                 scheduler.length[n].eq(ingress.length),
                 scheduler.complete[n].valid.eq(ingress.complete.valid),

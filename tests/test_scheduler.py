@@ -24,14 +24,14 @@ class Queues:
         """One cycle; claimed packets leave their queues."""
         inputs, config = self.model.inputs, self.model.config
         inputs.room[:] = config.egress_depth
-        inputs.singles[:] = inputs.long[:] = inputs.length[:] = 0
+        inputs.singles[:] = inputs.longs[:] = inputs.length[:] = 0
         for (n, queue), packets in self.packets.items():
             if not packets or (n, queue) in self.hidden:
                 continue
             bit = 1 << queue
             inputs.length[0, n, queue] = packets[0]
             if packets[0] > 1:
-                inputs.long[0, n, 0] |= bit
+                inputs.longs[0, n, 0] |= bit
                 continue
             for j in range(config.iterations):
                 if list(packets)[: j + 1] == [1] * (j + 1):

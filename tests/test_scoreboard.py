@@ -159,3 +159,16 @@ def test_it_is_fast_however_many_are_in_flight():
     start = time.process_time()
     account(packets, packets).finish()
     assert time.process_time() - start < 2  # 40 us a packet; it takes about 2
+
+
+def test_packets_that_look_alike_are_taken_in_order():
+    """The first and the third are discarded; the fourth, like the first, was not overtaken."""
+    short, long, other = (make(0, 1, 0, body) for body in (b"", b"longer", b"another"))
+    board = Scoreboard()
+    tickets = [board.offer(packet) for packet in (short, long, other, short)]
+    board.deliver(long)
+    board.deliver(short)
+    for ticket in tickets[::2]:
+        board.drop(ticket)
+    counts = board.finish()
+    assert (counts.delivered, counts.dropped) == (2, 2)

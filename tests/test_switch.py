@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.config import CLASS_POLICIES, NAMED, NODE, PROTO, SCHEDULERS, TINY
+from models.config import CLASS_POLICIES, NAMED, NODE, PROTO, RACK, SCHEDULERS, TINY
 from models.packet import HEADER_BYTES, Header
 from models.switch import SwitchModel
 from rtl.switch import Switch
@@ -9,6 +9,10 @@ from sim.verilator import run_bench
 
 # Stalls are short, so that a bench sees them.
 CONFIGS = [config.with_(stall_cycles=32) for config in (TINY, PROTO, NODE)]
+
+# Buffers are small, so that they fill, and so that the memories of 64 ports stay small.
+SMALL = RACK.with_(name="RACK-SMALL", ingress_flits=1024, egress_flits=136, stall_cycles=32)
+NARROW = SMALL.with_(name="RACK-NARROW", flit_bytes=8, min_packet_bytes=8, max_packet_bytes=264)
 
 
 @pytest.mark.parametrize("name", ["TINY", "NODE", "RACK"])
@@ -74,3 +78,15 @@ def test_rtl_matches_model_with_all_policies(variant):
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_rtl_matches_model_for_long(config):
     run_bench("switch", Switch(config), config, cycles=10000, extra_env={"BENCH_EXAMPLES": "1000"})
+
+
+@pytest.mark.verilator
+def test_64_ports_match_model():
+    run_bench("switch", Switch(NARROW), NARROW, testcase="uses_every_queue")
+
+
+@pytest.mark.verilator
+@pytest.mark.slow
+def test_rack_matches_model():
+    run_bench("switch", Switch(SMALL), SMALL, cycles=20000, testcase="uses_every_queue")
+    run_bench("switch", Switch(SMALL), SMALL, cycles=1000, testcase="carries|keeps")

@@ -127,14 +127,16 @@ class Scoreboard:
 
     def late_or_early(self, name: int, flow: Flow, packet: bytes, error: bool) -> int | None:
         """Which packet arrived that is not the next of its flow; None if it is none of them."""
-        for ticket, other in flow.overtaken.items():
-            if same(other, packet, error):
-                self.violation("reordered", f"{flow_name(name)}: packet {ticket} was overtaken")
-                return ticket
+        # Of two that look alike it is the one in order: another reading would blame the switch for
+        # a packet that a reset has taken.
         for ticket, other in flow.waiting.items():
             if same(other, packet, error):
                 while (first := next(iter(flow.waiting))) != ticket:
                     flow.overtaken[first] = flow.waiting.pop(first)
+                return ticket
+        for ticket, other in flow.overtaken.items():
+            if same(other, packet, error):
+                self.violation("reordered", f"{flow_name(name)}: packet {ticket} was overtaken")
                 return ticket
         if packet in flow.recent:
             self.violation("duplicated", f"{flow_name(name)}: a packet has arrived twice")

@@ -1,7 +1,7 @@
 """Who sends to whom, slot by slot."""
 
 from amaranth import Cat, Const, Module, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
@@ -11,6 +11,7 @@ from rtl.scheduler.islip import Islip
 from rtl.scheduler.output import Output
 from rtl.scheduler.transpose import Transpose
 from rtl.scheduler.wavefront import Wavefront
+from rtl.vector import Vector
 
 __all__ = ["POLICIES", "Scheduler"]
 
@@ -33,10 +34,10 @@ class Scheduler(wiring.Component):
     singles : In(queues).array(ports, iterations)
         Bit ``q`` of element ``[n][j]``: queue ``q`` of input ``n`` shows more than ``j`` packets of
         one flit.
-    long, partial : In(queues).array(ports)
+    longs, partial : In(queues).array(ports)
         The head of the queue is a packet of several flits; it is still arriving. A queue with
         ``long`` shows no singles. In the cycle after its claim it shows nothing.
-    length : In(ArrayLayout(length_shape, queues)).array(ports)
+    length : In(Vector(length_shape, queues)).array(ports)
         Flits of the packet at the head; 1 if singles show.
     complete : In({valid, flits}).array(ports)
         The last flit of the packet that was arriving is in; its queue holds so many flits, those
@@ -63,9 +64,9 @@ class Scheduler(wiring.Component):
         super().__init__(
             {
                 "singles": In(queues).array(ports, stages),
-                "long": In(queues).array(ports),
+                "longs": In(queues).array(ports),
                 "partial": In(queues).array(ports),
-                "length": In(data.ArrayLayout(length_shape(config), queues)).array(ports),
+                "length": In(Vector(length_shape(config), queues)).array(ports),
                 "complete": In(of_input["complete"].shape).array(ports),
                 "room": In(range(config.egress_depth + 1)).array(ports, config.classes),
                 "claim": Out(of_input["claim"].shape).array(ports, stages),
@@ -91,7 +92,7 @@ class Scheduler(wiring.Component):
         for n, port in enumerate(inputs):
             m.submodules[f"input_{n}"] = port
             m.d.comb += [
-                port.long.eq(self.long[n]),
+                port.longs.eq(self.longs[n]),
                 port.partial.eq(self.partial[n]),
                 port.length.eq(self.length[n]),
                 port.complete.eq(self.complete[n]),
@@ -119,7 +120,7 @@ class Scheduler(wiring.Component):
         claimed = transpose("claimed", reserves, told)
         claiming = transpose("claiming", claims, told)
         keeps = transpose("keeps", [port.keeps for port in inputs], told)
-        extends = transpose("extends", [port.extends for port in inputs], told)
+        extended = transpose("extended", [port.extended for port in inputs], told)
 
         cancel = Const(0, ports)  # outputs that long packets of older stages need
         for k in reversed(stages):
@@ -140,7 +141,7 @@ class Scheduler(wiring.Component):
             for n, port in enumerate(outputs):
                 m.d.comb += [
                     port.keeps[k].eq(keeps[k]),
-                    port.extends[k].eq(extends[k]),
+                    port.extended[k].eq(extended[k]),
                     port.claiming[k].eq(claiming[k]),
                     matching.request[n][k].eq(port.request[k]),
                     matching.traffic_class[n][k].eq(port.traffic_class[k]),

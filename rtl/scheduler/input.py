@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.packet import length_shape
 from rtl.scheduler.selection import encode
+from rtl.vector import Vector
 
 __all__ = ["Input"]
 
@@ -26,9 +27,9 @@ class Input(wiring.Component):
     -------
     singles : In(queues).array(iterations)
         Bit ``q`` of element ``j``: queue ``q`` shows more than ``j`` packets of one flit.
-    long, partial : In(queues)
+    longs, partial : In(queues)
         The head of the queue is a packet of several flits; it is still arriving.
-    length : In(ArrayLayout(length_shape, queues))
+    length : In(Vector(length_shape, queues))
         Flits of the packet at the head; 1 if singles show.
     complete : In({valid, flits})
         The last flit of the packet that was arriving is in; its queue holds so many flits, those
@@ -37,11 +38,11 @@ class Input(wiring.Component):
         Outputs that are free in the slot.
     request : Out(ports).array(iterations, classes)
         Outputs whose queue of the class shows in the stage.
-    head : Out(ArrayLayout(length_shape, ports)).array(classes)
+    head : Out(Vector(length_shape, ports)).array(classes)
         Per output: flits of the packet at the head of the queue of the class.
     accept : In(ports).array(iterations)
         The output that the stage has matched this input to, one-hot, or zero.
-    traffic_class : In(ArrayLayout(range(classes), ports)).array(iterations)
+    traffic_class : In(Vector(range(classes), ports)).array(iterations)
         Per output: class of that packet.
     long_grant : In(ports).array(iterations)
         Outputs that have granted a packet of several flits.
@@ -52,7 +53,7 @@ class Input(wiring.Component):
     keeps : Out(iterations)
         Bookings of earlier cycles stand; low in slots that a complete packet gives back. Bit 0: the
         connection at hand goes on into the slot that enters.
-    extends : Out(iterations)
+    extended : Out(iterations)
         The long packet claimed in this cycle, in an older stage, goes on into the slot.
     match : Out({valid, queue})
         In this cycle the input pops a flit of the queue. Registered.
@@ -77,20 +78,20 @@ class Input(wiring.Component):
         super().__init__(
             {
                 "singles": In(queues).array(stages),
-                "long": In(queues),
+                "longs": In(queues),
                 "partial": In(queues),
-                "length": In(data.ArrayLayout(length_shape(config), queues)),
+                "length": In(Vector(length_shape(config), queues)),
                 "complete": In(data.StructLayout({"valid": 1, "flits": range(config.limit + 1)})),
                 "free": In(ports).array(stages),
                 "request": Out(ports).array(stages, config.classes),
-                "head": Out(data.ArrayLayout(length_shape(config), ports)).array(config.classes),
+                "head": Out(Vector(length_shape(config), ports)).array(config.classes),
                 "accept": In(ports).array(stages),
-                "traffic_class": In(data.ArrayLayout(range(config.classes), ports)).array(stages),
+                "traffic_class": In(Vector(range(config.classes), ports)).array(stages),
                 "long_grant": In(ports).array(stages),
                 "cancel": In(ports).array(stages),
                 "claim": Out(self.queue_layout).array(stages),
                 "keeps": Out(stages),
-                "extends": Out(stages),
+                "extended": Out(stages),
                 "match": Out(self.queue_layout),
             }
         )
@@ -135,7 +136,7 @@ class Input(wiring.Component):
         # earliest free slots: each of these takes one off what later ones see.
         runs = [Signal(self.config.queues, name=f"run_{k}") for k in (*stages, len(stages))]
         for k in stages:
-            m.d.comb += runs[k].eq(free[k] & (runs[k - 1] if k else self.long))
+            m.d.comb += runs[k].eq(free[k] & (runs[k - 1] if k else self.longs))
         left = list(self.singles)
         for k in reversed(stages):
             shows = Signal(self.config.queues, name=f"shows_{k}")
@@ -155,8 +156,8 @@ class Input(wiring.Component):
         long_queue = Signal(range(self.config.queues))
         # No claim is older than the last stage. Assigned as a whole: where a signal is assigned in
         # parts, one that is never assigned has no driver in the Verilog.
-        extends = [Signal(name=f"extends_{k}") for k in stages[:-1]]
-        m.d.comb += self.extends.eq(Cat(extends))
+        extended = [Signal(name=f"extended_{k}") for k in stages[:-1]]
+        m.d.comb += self.extended.eq(Cat(extended))
         for k in stages:
             output = encode(self.accept[k])
             length = self.length[self.claim[k].queue]
@@ -169,7 +170,7 @@ class Input(wiring.Component):
             partial = self.partial.bit_select(self.claim[k].queue, 1)
             with m.If(long_claim[k]):  # at most one
                 m.d.comb += long_queue.eq(self.claim[k].queue)
-                m.d.comb += [extends[j].eq(partial | (length > k - j)) for j in range(k)]
+                m.d.comb += [extended[j].eq(partial | (length > k - j)) for j in range(k)]
                 m.d.sync += [
                     queue.eq(self.claim[k].queue),
                     opened.eq(partial),
@@ -177,10 +178,10 @@ class Input(wiring.Component):
                 ]
 
         for k, following in zip(stages, (*booked[1:], self.match), strict=True):
-            m.d.sync += following.valid.eq(taken[k] | self.claim[k].valid | self.extends[k])
+            m.d.sync += following.valid.eq(taken[k] | self.claim[k].valid | self.extended[k])
             with m.If(self.claim[k].valid):
                 m.d.sync += following.queue.eq(self.claim[k].queue)
-            with m.Elif(self.extends[k]):
+            with m.Elif(self.extended[k]):
                 m.d.sync += following.queue.eq(long_queue)
             with m.Else():
                 m.d.sync += following.queue.eq(booked[k].queue)

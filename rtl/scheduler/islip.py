@@ -1,7 +1,7 @@
 """iSLIP: every output grants one input, every input accepts one output, in circular order."""
 
 from amaranth import Cat, Module, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
@@ -9,6 +9,7 @@ from rtl.packet import length_shape
 from rtl.scheduler.matching import Matching
 from rtl.scheduler.selection import encode, first
 from rtl.scheduler.transpose import Transpose
+from rtl.vector import Vector
 
 __all__ = ["Accept", "Grant", "Islip"]
 
@@ -29,7 +30,7 @@ class Grant(wiring.Component):
         Inputs with a packet of the class that the output has picked.
     traffic_class : In(range(classes)).array(iterations)
         That class.
-    length : In(ArrayLayout(length_shape, ports)).array(iterations)
+    length : In(Vector(length_shape, ports)).array(iterations)
         Flits of the packet of each requesting input.
     limit : In(range(egress_depth + 1)).array(iterations)
         Flits of the longest packet that fits.
@@ -42,14 +43,14 @@ class Grant(wiring.Component):
 
     Attributes
     ----------
-    above : Signal(ArrayLayout(ports, classes))
+    above : Signal(Vector(ports, classes))
         Inputs at or after the pointer of each class.
     """
 
     def __init__(self, config: SwitchConfig):
         self.config = config
-        self.above = Signal(data.ArrayLayout(config.ports, config.classes))
-        lengths = data.ArrayLayout(length_shape(config), config.ports)
+        self.above = Signal(Vector(config.ports, config.classes))
+        lengths = Vector(length_shape(config), config.ports)
         stages = config.iterations
         super().__init__(
             {
@@ -90,7 +91,7 @@ class Accept(wiring.Component):
     -------
     grant : In(ports).array(iterations)
         Outputs that grant this input.
-    traffic_class : In(ArrayLayout(ports, classes)).array(iterations)
+    traffic_class : In(Vector(ports, classes)).array(iterations)
         Per class: outputs that have picked it; the same for all inputs.
     claimed : In(iterations)
         The accepted grant is not cancelled.
@@ -106,7 +107,7 @@ class Accept(wiring.Component):
     def __init__(self, config: SwitchConfig):
         self.config = config
         self.above = Signal(config.ports)
-        masks = data.ArrayLayout(config.ports, config.classes)
+        masks = Vector(config.ports, config.classes)
         stages = config.iterations
         super().__init__(
             {
@@ -149,7 +150,7 @@ class Islip(Matching):
         accepts = [Accept(self.config) for _ in ports]
 
         for k in stages:
-            picked = Signal(data.ArrayLayout(self.config.ports, self.config.classes))
+            picked = Signal(Vector(self.config.ports, self.config.classes))
             for c in range(self.config.classes):
                 m.d.comb += picked[c].eq(Cat(self.traffic_class[n][k] == c for n in ports))
             offers, answers = (Transpose(len(ports), len(ports)) for _ in range(2))

@@ -1,10 +1,11 @@
 """What the scheduler and its matching policies say to each other."""
 
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
 from rtl.packet import length_shape
+from rtl.vector import Vector
 
 __all__ = ["Matching"]
 
@@ -21,7 +22,7 @@ class Matching(wiring.Component):
         Per output: inputs with a visible packet of the class that the output has picked.
     traffic_class : In(range(classes)).array(ports, iterations)
         Per output: that class.
-    length : In(ArrayLayout(length_shape, ports)).array(ports, iterations)
+    length : In(Vector(length_shape, ports)).array(ports, iterations)
         Per output: flits of the packet of each requesting input.
     limit : In(range(egress_depth + 1)).array(ports, iterations)
         Per output: flits of the longest packet that fits.
@@ -44,7 +45,7 @@ class Matching(wiring.Component):
             {
                 "request": In(ports).array(ports, stages),
                 "traffic_class": In(range(config.classes)).array(ports, stages),
-                "length": In(data.ArrayLayout(length_shape(config), ports)).array(ports, stages),
+                "length": In(Vector(length_shape(config), ports)).array(ports, stages),
                 "limit": In(range(config.egress_depth + 1)).array(ports, stages),
                 "claimed": In(ports).array(stages),
                 "claiming": In(ports).array(stages),

@@ -8,6 +8,7 @@ from models.config import SwitchConfig
 from rtl.class_arbiter import ClassArbiter
 from rtl.packet import length_shape
 from rtl.scheduler.selection import encode
+from rtl.vector import Vector
 
 __all__ = ["Output"]
 
@@ -16,7 +17,7 @@ class Output(wiring.Component):
     """Pick a class in every stage, and book the slots of one output.
 
     Slots and stages as in :class:`rtl.scheduler.input.Input`. What an input gives back or goes on
-    with, it says in ``keeps`` and ``extends``: the output follows.
+    with, it says in ``keeps`` and ``extended``: the output follows.
 
     Latency: 1 cycle from a grant in the oldest stage to ``select``; 0 cycles from ``visible`` to
     ``request``, from ``grant`` to ``reserve``, from ``keeps`` to ``free``.
@@ -25,12 +26,12 @@ class Output(wiring.Component):
     -------
     visible : In(ports).array(iterations, classes)
         Inputs with a packet of the class that shows in the stage.
-    head : In(ArrayLayout(length_shape, ports)).array(classes)
+    head : In(Vector(length_shape, ports)).array(classes)
         Per input: flits of the packet at the head of the queue of the class.
     room : In(range(egress_depth + 1)).array(classes)
         Flits that the egress can take.
-    keeps, extends : In(ports).array(iterations)
-        Per input: :attr:`Input.keeps`, :attr:`Input.extends`.
+    keeps, extended : In(ports).array(iterations)
+        Per input: :attr:`Input.keeps`, :attr:`Input.extended`.
     claiming : In(ports).array(iterations)
         Inputs that claim.
     free : Out(iterations)
@@ -39,7 +40,7 @@ class Output(wiring.Component):
         Inputs with a packet of the class that is picked.
     traffic_class : Out(range(classes)).array(iterations)
         That class.
-    length : Out(ArrayLayout(length_shape, ports)).array(iterations)
+    length : Out(Vector(length_shape, ports)).array(iterations)
         Per input: flits of that packet.
     limit : Out(range(egress_depth + 1)).array(iterations)
         Flits of the longest packet that fits. Each older stage may claim one flit of the same queue
@@ -67,7 +68,7 @@ class Output(wiring.Component):
         self.config = config
         ports, classes, stages = config.ports, config.classes, config.iterations
         room = range(config.egress_depth + 1)
-        lengths = data.ArrayLayout(length_shape(config), ports)
+        lengths = Vector(length_shape(config), ports)
         self.select_layout = data.StructLayout(
             {"valid": 1, "input": range(ports), "traffic_class": range(classes), "first": 1}
         )
@@ -81,7 +82,7 @@ class Output(wiring.Component):
                 "head": In(lengths).array(classes),
                 "room": In(room).array(classes),
                 "keeps": In(ports).array(stages),
-                "extends": In(ports).array(stages),
+                "extended": In(ports).array(stages),
                 "claiming": In(ports).array(stages),
                 "free": Out(stages),
                 "request": Out(ports).array(stages),
@@ -151,10 +152,10 @@ class Output(wiring.Component):
                 m.d.comb += connection.eq(claims[k])
 
         for k, following in zip(stages, (*booked[1:], self.select), strict=True):
-            extends = self.extends[k].bit_select(connection.input, 1)
+            extended = self.extended[k].bit_select(connection.input, 1)
             with m.If(claims[k].valid):
                 m.d.sync += following.eq(claims[k])
-            with m.Elif(Cat(long_claim[k + 1 :]).any() & extends):
+            with m.Elif(Cat(long_claim[k + 1 :]).any() & extended):
                 m.d.sync += [following.eq(connection), following.first.eq(0)]
             with m.Else():
                 m.d.sync += [following.eq(booked[k]), following.valid.eq(taken[k])]

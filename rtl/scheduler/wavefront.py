@@ -1,13 +1,14 @@
 """Wavefront: a maximal matching, diagonal by diagonal of the request matrix."""
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
 from rtl.packet import length_shape
 from rtl.scheduler.matching import Matching
 from rtl.scheduler.selection import encode
+from rtl.vector import Vector
 
 __all__ = ["Diagonals", "Fit", "Wavefront"]
 
@@ -29,7 +30,7 @@ class Fit(wiring.Component):
 
     def __init__(self, config: SwitchConfig):
         self.config = config
-        lengths = data.ArrayLayout(length_shape(config), config.ports)
+        lengths = Vector(length_shape(config), config.ports)
         stages = config.iterations
         super().__init__(
             {
@@ -96,7 +97,7 @@ class Diagonals(wiring.Component):
         m = Module()
         ports = range(self.ports)
 
-        requests = Signal(data.ArrayLayout(self.ports, self.ports))
+        requests = Signal(Vector(self.ports, self.ports))
         diagonals = Cat(self.request[(n + d) % self.ports][n] for d in ports for n in ports)
         m.d.comb += requests.eq(self.turn(diagonals, self.start))
 
@@ -117,7 +118,7 @@ class Diagonals(wiring.Component):
         back = Signal(range(self.ports))
         with m.If(self.start != 0):
             m.d.comb += back.eq(self.ports - self.start)
-        matched = Signal(data.ArrayLayout(self.ports, self.ports))
+        matched = Signal(Vector(self.ports, self.ports))
         m.d.comb += matched.eq(self.turn(Cat(matches), back))
         for n in ports:
             m.d.comb += [

@@ -78,7 +78,7 @@ class Ingress:
                 if packet.length > 1:
                     break
                 singles[j] |= 1 << queue
-        vectors = [*inputs.singles[0, n], inputs.long[0, n], inputs.partial[0, n]]
+        vectors = [*inputs.singles[0, n], inputs.longs[0, n], inputs.partial[0, n]]
         for words, value in zip(vectors, [*singles, long, partial], strict=True):
             words[:] = np.frombuffer(value.to_bytes(words.nbytes, "little"), dtype=np.int64)
         inputs.complete_valid[0, n] = self.complete >= 0

@@ -15,6 +15,8 @@ from models.packet import HEADER_BYTES, Broken, Drop, Header, Operation
 from models.switch import SwitchModel
 from models.traffic import Sinks, Sources, generate, line_of
 from rtl.switch import Switch
+from verif.bench.classifier import REASONS, words
+from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_config
 from verif.scoreboard import Scoreboard
 
@@ -82,11 +84,6 @@ class Flit:
     last: bool
     error: bool = False
     gap: int = 0
-
-
-def words(value: int, count: int) -> np.ndarray:
-    """``value`` as ``count`` 64-bit words, low word first."""
-    return np.frombuffer(value.to_bytes(8 * count, "little"), dtype=np.int64)
 
 
 def stream(
@@ -263,9 +260,9 @@ class World:
                 allowed = {fault} if isinstance(fault, Drop) else BY_CONTROLS
                 assert reason in allowed, f"a frame with fault {fault!r} is dropped for {reason!r}"
                 board.drop(ticket)
-                seen[reason] += 1
+                seen[reason.name] += 1
             for reason in Broken:
-                seen[reason] += int(o.ingress_counters_errored[0, n, reason]) > 0
+                seen[reason.name] += int(o.ingress_counters_errored[0, n, reason]) > 0
             if i.i_valid[0, n] and o.i_ready[0, n]:
                 if source.head is not None:
                     packet, fault = source.head
@@ -449,28 +446,33 @@ async def survives_anything(dut) -> None:
 async def meets_every_case(dut) -> None:
     """One long run of everything; ends with the list of what it must have met."""
     config = bench_config()
-    bench, seen = lockstep(dut, config), Counter()
-    rng = np.random.default_rng(cocotb.RANDOM_SEED)
-    for _ in range(3):
-        await play(bench, config, long_scenario(config, rng, CYCLES), seen)
-    wanted = [*Drop, *Broken, "delivered", "errored", "output waits", "reset", "discarded"]
+    wanted = [*REASONS, "delivered", "errored", "output waits", "reset", "discarded"]
     wanted += ["parity", "reset in a packet", "programmed in a packet"]
     if config.limit < CYCLES // 16:
         wanted += ["input waits", "marked"]
-    assert not [case for case in wanted if not seen[case]], seen
-
-
-@cocotb.test()
-@cocotb.parametrize(mix=["single", "eight", "even"], load=[0.6, 1.0], ready=[0.4, 1.0])
-async def carries_traffic(dut, mix: str, load: float, ready: float) -> None:
-    """Legal traffic at line rate or unshaped: all outputs equal, all packets delivered."""
-    config = bench_config()
+    bench, seen = lockstep(dut, config), Coverage(wanted)
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    for _ in seen.steps(3):
+        await play(bench, config, long_scenario(config, rng, CYCLES), seen)
+
+
+async def carry(
+    dut,
+    rng: np.random.Generator,
+    mix: str,
+    load: float,
+    ready: float,
+    *,
+    shaped: bool,
+    cycles: int = CYCLES,
+) -> tuple[Sinks, np.ndarray]:
+    """Run legal traffic; the sinks, and for each output the cycles in which it waits."""
+    config = bench_config()
     traffic_seed = int(rng.integers(1 << 31))
-    line = line_of(config, shaped=bool(rng.integers(2)))
+    line = line_of(config, shaped=shaped)
     shares = tuple([1 / config.classes] * config.classes)
     packets = generate(
-        config, cycles=CYCLES, load=load, mix=mix, class_shares=shares, seed=traffic_seed, line=line
+        config, cycles=cycles, load=load, mix=mix, class_shares=shares, seed=traffic_seed, line=line
     )
     sources = Sources(config, packets, line=line)
     sinks = Sinks(config, packets, line=line, ready=ready, seed=traffic_seed)
@@ -481,16 +483,42 @@ async def carries_traffic(dut, mix: str, load: float, ready: float) -> None:
     streams = ("valid", "payload_data", "payload_keep", "payload_last", "payload_user")
     driven = [getattr(i, f"i_{name}")[0] for name in streams]
     seen = [getattr(o, f"o_{name}")[0] for name in streams]
-    for cycle in range(CYCLES):
+    waits = np.zeros(config.ports, dtype=np.int64)
+    for cycle in range(cycles):
         sources.drive(cycle, *driven)
         sinks.drive(cycle, i.o_ready[0])
         await bench.step()
         sources.taken(cycle, o.i_ready[0])
         sinks.taken(cycle, *seen)
+        waits += (o.o_valid[0] != 0) & (i.o_ready[0] == 0)
     totals = sinks.totals()
     assert totals["corrupted"] == totals["reordered"] == totals["duplicated"] == 0, totals
     assert sinks.lost(drained=False) == 0
     assert totals["delivered"] > 0, "nothing was delivered"
+    return sinks, waits
+
+
+@cocotb.test()
+@cocotb.parametrize(mix=["single", "eight", "even"], load=[0.6, 1.0], ready=[0.4, 1.0])
+async def carries_traffic(dut, mix: str, load: float, ready: float) -> None:
+    """At line rate or unshaped: all outputs equal, all packets delivered."""
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    await carry(dut, rng, mix, load, ready, shaped=bool(rng.integers(2)))
+
+
+@cocotb.test()
+async def uses_every_queue(dut) -> None:
+    """The same, with a packet from each queue of each input, and a wait of each output."""
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    config = bench_config()
+    # Some 20 packets for each queue: one without any in 16,384 would be seen once in 10,000 runs.
+    cycles = 32 * config.queues * -(-config.min_packet_bytes // config.flit_bytes)
+    sinks, waits = await carry(
+        dut, rng, "single", 0.6, 0.8, shaped=False, cycles=max(CYCLES, cycles)
+    )
+    assert waits.all(), f"outputs {np.flatnonzero(waits == 0)} never waited"
+    unused = np.flatnonzero(sinks.state.expected == 0)
+    assert not unused.size, f"{unused.size} of {sinks.state.expected.size} queues not used"
 
 
 def smallest(config: SwitchConfig, flits: int) -> bytes:

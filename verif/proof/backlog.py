@@ -62,12 +62,12 @@ class BacklogProof(wiring.Component):
         before = []
         for claim in self.claim:
             index = sum(other.valid & (other.queue == claim.queue) for other in before)
-            longs = sum(other.valid & dut.long.bit_select(other.queue, 1) for other in before)
+            longs = sum(other.valid & dut.longs.bit_select(other.queue, 1) for other in before)
             single = Signal()
             for n, singles in enumerate(dut.singles):
                 with m.If(index == n):
                     m.d.comb += single.eq(singles.bit_select(claim.queue, 1))
-            long = dut.long.bit_select(claim.queue, 1) & (longs == 0)
+            long = dut.longs.bit_select(claim.queue, 1) & (longs == 0)
             m.d.comb += Assume(claim.queue < config.queues)
             m.d.comb += Assume(~claim.valid | single | long)
             before.append(claim)
@@ -99,7 +99,7 @@ class BacklogProof(wiring.Component):
         m.d.sync += hidden.eq(shown_long & (claims != 0))
         m.d.comb += [
             Assert(dut.length[watched] == Mux(hidden, 0, head)),
-            Assert(dut.long.bit_select(watched, 1) == shown_long),
+            Assert(dut.longs.bit_select(watched, 1) == shown_long),
             Assert(dut.partial.bit_select(watched, 1) == (shown_long & open_head)),
         ]
         run = ~hidden

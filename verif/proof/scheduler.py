@@ -91,7 +91,7 @@ class SchedulerProof(wiring.Component):
         for n in range(self.config.ports):
             for queue in range(self.config.queues):
                 several = self.length[n][queue] > 1
-                m.d.comb += Assume(self.long[n][queue] == several)
+                m.d.comb += Assume(self.longs[n][queue] == several)
                 for singles in self.singles[n]:
                     m.d.comb += Assume(~(singles[queue] & several))
 

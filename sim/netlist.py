@@ -1,0 +1,148 @@
+"""Convert a design to Verilog, each distinct component once.
+
+Amaranth would convert every instance of a component by itself. A switch has many alike, so here
+each distinct component becomes one module, which is instantiated where it is used: the text is
+smaller and written sooner, and a simulator compiles it sooner.
+"""
+
+import gc
+import re
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from amaranth import ClockSignal, Instance, ResetSignal, Shape, Value
+from amaranth.back import rtlil, verilog  # pyright: ignore[reportAttributeAccessIssue]
+from amaranth.hdl._nir import Net
+from amaranth.lib import wiring
+
+from models.config import SwitchConfig
+
+__all__ = ["Netlist", "members"]
+
+NET_BITS = 24
+PARAMETERS = (int, str, tuple, SwitchConfig)
+
+
+def widen_nets() -> None:
+    """Let a module have more than 65,536 bits of input: flits of 64 ports do.
+
+    Amaranth 0.5 numbers a net as ``cell << 16 | bit``. Python's integers have no end, so more bits
+    for ``bit`` cost nothing.
+    """
+
+    def from_cell(cls: type[int], cell: int, bit: int) -> int:
+        return cls(cell << NET_BITS | bit)
+
+    net: Any = Net
+    net.from_cell = classmethod(from_cell)
+    net.cell = property(lambda net: net >> NET_BITS)
+    net.bit = property(lambda net: net & (1 << NET_BITS) - 1)
+
+
+def members(component: wiring.Component, flow: wiring.Flow) -> dict[str, Value]:
+    """Ports of ``component`` by their name in Verilog, in the order of the signature."""
+    return {
+        "__".join(map(str, path)): Value.cast(value)
+        for path, member, value in component.signature.flatten(component)
+        if member.flow is flow
+    }
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the garbage collector."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def key_of(component: wiring.Component) -> str:
+    """Equal for two components that are built alike: of one class, with the same parameters."""
+    values = vars(component).items()
+    parameters = {name: value for name, value in values if isinstance(value, PARAMETERS)}
+    ports = [
+        ("__".join(map(str, path)), member.flow, Shape.cast(member.shape))
+        for path, member, _ in component.signature.flatten(component)
+    ]
+    return repr((type(component), parameters, ports))
+
+
+class Netlist:
+    """Verilog modules, one for each distinct component.
+
+    Parameters
+    ----------
+    prefix : str
+        Begins the names of modules, so that they do not clash with others of a design.
+
+    Attributes
+    ----------
+    modules : dict
+        RTLIL of the modules that were made of a component, by their names.
+    instances : Counter
+        How often each of them stands in the modules above it.
+    """
+
+    def __init__(self, prefix: str):
+        widen_nets()
+        self.prefix = prefix
+        self.modules: dict[str, str] = {}
+        self.names: dict[str, str] = {}  # by key_of()
+        self.instances: Counter[str] = Counter()
+
+    def add(self, component: wiring.Component, name: str = "") -> str:
+        """Convert ``component``, if none that is built alike was; the name of its module."""
+        # Millions of objects that all stay alive: to look through them again and again for garbage
+        # would take longer than the conversion.
+        with uncollected():
+            return self.convert(component, name)
+
+    def convert(self, component: wiring.Component, name: str) -> str:
+        """The same, for parts of what :meth:`add` converts."""
+        key = key_of(component)
+        if key not in self.names:
+            noun = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(component).__name__).lower()
+            self.names[key] = name = name or f"{self.prefix}_{noun}_{len(self.names)}"
+            source: Any = component  # its class has the method, Component has not
+            module: Any = source.elaborate(None)
+            for part, _ in module._named_submodules.values():  # Amaranth has no public way
+                if type(part).__module__.startswith("rtl."):
+                    replace(part, self.instance(part))
+            replace(component, module)
+            self.modules[name] = rtlil.convert(component, name=name, emit_src=False)
+        return self.names[key]
+
+    def clocked(self, name: str) -> bool:
+        """Whether a module has a clock and a reset."""
+        return re.search(r"^ *wire .*\\clk$", self.modules[name], re.MULTILINE) is not None
+
+    def verilog(self) -> str:
+        """All modules, in Verilog."""
+        # One call of yosys for all: its start takes longer than most of the modules.
+        backend: Any = verilog  # its function for text is not public
+        text = "\n".join(self.modules.values())
+        return backend._convert_rtlil_text(text, strip_internal_attrs=True)
+
+    def instance(self, component: wiring.Component) -> Instance:
+        """An instance of the module of ``component``, at its ports."""
+        name = self.convert(component, "")
+        self.instances[name] += 1
+        ports: dict[str, Any] = {}
+        for letter, flow in ("i", wiring.In), ("o", wiring.Out):
+            for port, value in members(component, flow).items():
+                ports[f"{letter}_{port}"] = value
+        if self.clocked(name):
+            ports |= {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        return Instance(name, **ports)
+
+
+def replace(component: Any, content: Any) -> None:
+    """Let Amaranth find ``content`` when it elaborates ``component``."""
+    component.elaborate = lambda platform: content
