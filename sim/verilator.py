@@ -175,12 +175,17 @@ class Top:
         self.i_width = max(1, sum(map(len, self.inputs.values())))
         self.o_width = max(1, sum(map(len, self.outputs.values())))
 
-    def blocks(self) -> list[str]:
-        """Modules to compile by themselves; empty if the design is small enough as it is."""
+    def blocks(self) -> tuple[dict[str, str], list[str]]:
+        """Sources and options of Verilator that make it compile a large design in blocks."""
         instances = self.netlist.instances
         if max(instances.values(), default=0) < MANY:
-            return []
-        return [name for name, times in instances.items() if times >= SEVERAL]
+            return {}, []
+        lines = [
+            f'hier_block -module "{name}"\n'
+            for name, times in instances.items()
+            if times >= SEVERAL
+        ]
+        return {"blocks.vlt": "`verilator_config\n" + "".join(lines)}, BLOCK_OPTIONS
 
     def around(self, name: str, ports: list[str], connections: list[str]) -> str:
         """Module ``name`` with a clock, a reset, ``ports`` and the component."""
@@ -294,10 +299,9 @@ def build_bench(
         public = ["*"]
         options = ["--no-timing"]
     lines = [f'public_flat_rw -module "top" -var "{name}"\n' for name in public]
-    blocks = top.blocks()
-    lines += [f'hier_block -module "{name}"\n' for name in blocks]
-    sources["public.vlt"] = "`verilator_config\n" + "".join(lines)
-    options += BLOCK_OPTIONS if blocks else []
+    blocks, block_options = top.blocks()
+    sources |= blocks | {"public.vlt": "`verilator_config\n" + "".join(lines)}
+    options += block_options
     options += ["-Wno-fatal", *(RANDOM_START if random_start else ())]
     options += [wave_option()] if waves else []
 
@@ -442,8 +446,10 @@ def run_bench(
 def build_loop(component: wiring.Component, name: str) -> Path:
     """Program that clocks ``component`` from a plain C++ loop; for :func:`run_loop`."""
     top = Top(component)
-    sources = {"packed_top.v": top.packed(), "main.cpp": LOOP_MAIN}
+    blocks, block_options = top.blocks()
+    sources = {"packed_top.v": top.packed(), "main.cpp": LOOP_MAIN} | blocks
     options = ["--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "-Wno-fatal"]
+    options += block_options
     options += ["--top-module", "packed_top", "--prefix", "Vtop", "-o", "loop"]
     options += ["-CFLAGS", f"-DI_WIDTH={top.i_width}"]
 
