@@ -17,7 +17,8 @@ def packets(runner: Runner) -> list[Check]:
     """Delay of a flit, and throughput, for packets of 8 flits and for a mix of 1, 4 and 33.
 
     A packet may leave when so much of it is in that it will not starve on its way. Beside that
-    rule: what waiting for the whole packet would do, and not waiting at all.
+    rule: what waiting for the whole packet would do, and not waiting at all. Senders keep to their
+    shares, as those of an accelerator do; last, what a plain queue in front of the switch costs.
     """
     rules = {}  # (configuration, rule): configuration with it
     for config in (NODE, RACK):
@@ -25,6 +26,7 @@ def packets(runner: Runner) -> list[Check]:
         rules[config.name, "as it is"] = shaped
         rules[config.name, "whole packet first"] = shaped.with_(store_and_forward=True)
         rules[config.name, "start at once"] = config.with_(speedup=1)
+        rules[config.name, "shares ignored"] = shaped
     cases = [
         (name, rule, mix, load)
         for name, rule in rules
@@ -42,6 +44,7 @@ def packets(runner: Runner) -> list[Check]:
                 mix=mix,
                 load=load,
                 seed=seed,
+                shares=rule != "shares ignored",
             )
             for name, rule, mix, load in cases
             for seed in runner.seeds

@@ -29,6 +29,9 @@ class Trial:
     pattern : str
         As in ``models.traffic.generate``; or ``solitary``, one packet from every input to every
         output, alone in the switch; or ``flow``, everything from port 0 to port 1.
+    shares : bool
+        Senders keep within their share of each queue (``config.limit``) and meanwhile send what is
+        for another; else they send in order, and wait when the switch has no room.
     """
 
     config: SwitchConfig
@@ -38,6 +41,7 @@ class Trial:
     load: float = 1.0
     mix: str = "single"
     seed: int = 1
+    shares: bool = False
 
     def dump(self) -> dict[str, Any]:
         """Plain data, for ``parse``."""
@@ -91,7 +95,8 @@ class Run:
         self.trial = trial
         self.packets = trial.arrivals()
         self.line = line_of(trial.line_config)
-        self.rig = Rig(trial.config, self.packets, line=self.line, trace=trace)
+        limit = trial.config.limit if trial.shares else 0
+        self.rig = Rig(trial.config, self.packets, line=self.line, limit=limit, trace=trace)
         full = trial.load == 1.0 and trial.pattern != "solitary"
         self.limit = trial.cycles + (0 if full else trial.cycles // 20 + 2000)
 
