@@ -14,7 +14,10 @@ CYCLES = {"NODE": 20_000, "RACK": 12_000}
 
 
 def delay(runner: Runner) -> list[Check]:
-    """Mean delay beyond zero-load latency, over that of the ideal switch; NODE is the RTL."""
+    """Mean delay beyond zero-load latency, over that of the ideal switch; NODE is the RTL.
+
+    Senders keep to their shares, as those of an accelerator do.
+    """
     cases = [
         (speedup, pattern, load)
         for speedup in SPEEDUPS
@@ -31,6 +34,7 @@ def delay(runner: Runner) -> list[Check]:
                 pattern=pattern,
                 load=load,
                 seed=seed,
+                shares=True,
             )
             for speedup, pattern, load in cases
             for seed in runner.seeds
