@@ -170,6 +170,7 @@ def run_bench_watched(
     for name in ("stop", "parts.json", "progress.json"):
         (folder / name).unlink(missing_ok=True)
     failures: list[BaseException] = []
+    ended = threading.Event()
 
     def work() -> None:
         try:
@@ -185,12 +186,15 @@ def run_bench_watched(
             )
         except BaseException as error:
             failures.append(error)
+        finally:
+            ended.set()
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    while worker.is_alive():
+    threading.Thread(target=work).start()
+    while not ended.is_set():
         try:
-            worker.join(0.2)
+            ended.wait(
+                0.2
+            )  # not join(): Python 3.11 takes a thread for dead if that is interrupted
             if (folder / "progress.json").exists():
                 watch(json.loads((folder / "progress.json").read_text()))
         except KeyboardInterrupt:

@@ -1,4 +1,8 @@
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -84,6 +88,27 @@ def test_workload_through_the_rtl(engine, workload, tmp_path):
     assert results["complete"] and results["totals"]["delivered"] > 0
     cycles = results["totals"]["cycles"]
     assert results["totals"]["cycles_compared"] == (cycles if engine == "both" else 0)
+
+
+@pytest.mark.verilator
+def test_an_interrupt_ends_the_simulation_too(workload, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-c", "from sim.cli import main; main()", "sim", "--config", "TINY"]
+    command += ["--workload", str(workload), "--scale", "0.001"]
+    command += ["--packet-bytes", "40", "--output", str(folder)]
+    # A shell may have told its children to ignore the signal; Python takes it as it finds it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, start_new_session=True)
+    signal.signal(signal.SIGINT, before)
+    progress = folder / "progress.json"
+    while not progress.exists() or json.loads(progress.read_text())["packets"] == 0:
+        assert process.poll() is None, "the run ended by itself"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 1
+    results = results_of(folder)
+    assert not results["complete"]
+    assert results["totals"]["delivered"] > 0 and results["totals"]["cycles_compared"] > 0
 
 
 @pytest.mark.verilator
