@@ -192,9 +192,8 @@ def run_bench_watched(
     threading.Thread(target=work).start()
     while not ended.is_set():
         try:
-            ended.wait(
-                0.2
-            )  # not join(): Python 3.11 takes a thread for dead if that is interrupted
+            # Not join(): Python 3.11 takes a thread for ended if that is interrupted.
+            ended.wait(0.2)
             if (folder / "progress.json").exists():
                 watch(json.loads((folder / "progress.json").read_text()))
         except KeyboardInterrupt:

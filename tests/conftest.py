@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from sim import BUILD  # importing sim sets the environment, before numba and Amaranth are there
 
-BUDGETS = {"unit": 4, "verilator": 17, "formal": 3}  # minutes on two cores, slow tests not counted
+BUDGETS = {"unit": 4, "verilator": 14, "formal": 5}  # minutes on two cores, slow tests not counted
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(BUILD / "hypothesis"))
 # No deadline: the first example of a compiled model pays for its compilation.

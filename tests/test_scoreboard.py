@@ -172,3 +172,10 @@ def test_packets_that_look_alike_are_taken_in_order():
         board.drop(ticket)
     counts = board.finish()
     assert (counts.delivered, counts.dropped) == (2, 2)
+
+
+def test_a_swap_is_detected_though_a_later_packet_looks_alike():
+    short, long, other = (make(0, 1, 0, body) for body in (b"", b"longer", b"another"))
+    board = account([short, long, other, short], [long, short, other, short])
+    with pytest.raises(AssertionError, match="overtaken"):
+        board.finish()

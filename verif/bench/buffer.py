@@ -60,7 +60,7 @@ async def matches_model(dut, load: float, pops: float) -> None:
     model = BufferModel(config)
     bench = Lockstep(dut, Buffer(config), model, qualified={"o_flit": "o_valid"})
 
-    goals = {"popped": 0.02 * CYCLES}
+    goals = {"popped": CYCLES // 50 + 1}
     if load <= pops:
         goals |= {"empty": 1, "back to back": 1}
     else:

@@ -193,7 +193,7 @@ async def matches_model(dut, load: float, admits: float) -> None:
     bench = Lockstep(dut, Classifier(config), model, qualified=qualified)
 
     goals = dict.fromkeys(REASONS, 1)
-    goals |= {"pushed": 0.1 * CYCLES, "announced": 1, "broken by reset": 1}
+    goals |= {"pushed": CYCLES // 10 + 1, "announced": 1, "broken by reset": 1}
     if not config.store_and_forward:
         goals |= {"complete": 1}
     seen, i, o = Coverage(goals), model.inputs, model.outputs

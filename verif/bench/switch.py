@@ -508,7 +508,7 @@ async def carries_traffic(dut, mix: str, load: float, ready: float) -> None:
 
 @cocotb.test()
 async def uses_every_queue(dut) -> None:
-    """The same, with a packet from each queue of each input, and a wait of each output."""
+    """Legal traffic with a packet from each queue of each input, and a wait of each output."""
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     config = bench_config()
     # Some 20 packets for each queue: one without any in 16,384 would be seen once in 10,000 runs.
