@@ -27,7 +27,9 @@ ClassArbiterState = namedtuple("ClassArbiterState", "deficit")
 
 def class_arbiter_state(config: SwitchConfig) -> NDArray[np.int64]:
     """Deficit of each class after reset: its quantum, ``weight * max_packet_flits``."""
-    return np.array(config.class_weights, dtype=np.int64) * config.max_packet_flits
+    return np.array(config.class_weights, dtype=np.int64) * max(
+        config.max_packet_flits, config.limit
+    )
 
 
 @compiled
@@ -57,8 +59,9 @@ def class_arbiter_clock(p, deficit, refill):
     charged: nobody can tell, because only the sign of a deficit shows.
     """
     for c in range(p.classes):
-        quantum = p.class_weights[c] * p.max_packet_flits
-        deficit[c] = max(deficit[c], -2 * p.max_packet_flits)
+        largest = max(p.max_packet_flits, p.limit)
+        quantum = p.class_weights[c] * largest
+        deficit[c] = max(deficit[c], -2 * largest)
         if refill:
             deficit[c] = min(quantum, deficit[c] + quantum)
 

@@ -31,26 +31,29 @@ class ClassArbiter(wiring.Component):
     -------
     request : In(classes).array(picks)
         Bit ``c`` is high while class ``c`` wants to be chosen by this pick.
-    advance : In(picks)
-        Bit ``k`` is high if the grant of pick ``k`` is used in this cycle. Not read if strict.
-    charge : In(range(2 * max_packet_flits + 1)).array(classes)
-        Flits to subtract from the deficit of each class in this cycle. Not read if strict.
+    refill : In(1)
+        A grant that was ``spent`` is used: every class gains its quantum. Not read if strict.
+    charge : In(classes)
+        Classes whose deficit loses one flit in this cycle. Not read if strict.
     grant : Out(classes).array(picks)
         One-hot, or zero if nothing requests.
+    spent : Out(picks)
+        The pick has requests, and none with a positive deficit. Low if strict.
 
     Attributes
     ----------
     deficit : list of Signal
         State: flits that each class may still send before others have their turn; from
-        ``-2 * max_packet_flits``, where it saturates, to its quantum. Proofs read it.
+        minus two quanta of weight 1, where it saturates, to its quantum. Proofs read it.
     """
 
     def __init__(self, config: SwitchConfig, *, picks: int):
         if picks < 1:
             raise ValueError(f"picks must be 1 or more, not {picks}")
         self.config, self.picks = config, picks
-        self.debt = 2 * config.max_packet_flits
-        self.quanta = [weight * config.max_packet_flits for weight in config.class_weights]
+        largest = max(config.max_packet_flits, config.limit)  # that moves without a choice
+        self.debt = 2 * largest
+        self.quanta = [weight * largest for weight in config.class_weights]
         self.deficit = [
             Signal(range(-self.debt, quantum + 1), init=quantum, name=f"deficit_{c}")
             for c, quantum in enumerate(self.quanta)
@@ -58,9 +61,10 @@ class ClassArbiter(wiring.Component):
         super().__init__(
             {
                 "request": In(config.classes).array(picks),
-                "advance": In(picks),
-                "charge": In(range(self.debt + 1)).array(config.classes),
+                "refill": In(1),
+                "charge": In(config.classes),
                 "grant": Out(config.classes).array(picks),
+                "spent": Out(picks),
             }
         )
 
@@ -69,7 +73,6 @@ class ClassArbiter(wiring.Component):
         weighted = self.config.class_policy == "weighted"
 
         positive = Signal(self.config.classes)
-        spent = Signal(self.picks)  # picks that are used and found no positive deficit
         if weighted:
             m.d.comb += positive.eq(Cat(deficit > 0 for deficit in self.deficit))
 
@@ -78,17 +81,14 @@ class ClassArbiter(wiring.Component):
             candidates = Mux(preferred.any(), preferred, self.request[k])
             reverse = candidates[::-1]
             lowest = (reverse & -reverse)[: self.config.classes]
-            m.d.comb += [
-                self.grant[k].eq(lowest[::-1]),
-                spent[k].eq(self.advance[k] & self.request[k].any() & ~preferred.any()),
-            ]
+            m.d.comb += self.grant[k].eq(lowest[::-1])
+            if weighted:
+                m.d.comb += self.spent[k].eq(self.request[k].any() & ~preferred.any())
 
         if weighted:
-            for deficit, quantum, charge in zip(
-                self.deficit, self.quanta, self.charge, strict=True
-            ):
+            for c, (deficit, quantum) in enumerate(zip(self.deficit, self.quanta, strict=True)):
                 refilled = Mux(deficit > 0, quantum, deficit + quantum)
-                left = Mux(spent.any(), refilled, deficit) - charge
+                left = Mux(self.refill, refilled, deficit) - self.charge[c]
                 m.d.sync += deficit.eq(Mux(left < -self.debt, -self.debt, left))
 
         return m
