@@ -35,7 +35,8 @@ SchedulerOutputs = namedtuple(
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue in_first out_input left opened connected_queue begun out_connected "
+    "now in_queue in_first out_input left opened was_open connected_queue begun settling "
+    "out_connected "
     "grant_input grant_class grant_spent next_input next_class next_spent want matched "
     "claim_output claim_queue connects grant_pointer accept_pointer deficit",
 )
@@ -55,8 +56,10 @@ def scheduler_state(config: SwitchConfig):
         "out_input": (n, horizon),  # input that the output listens to in the slot, or the same
         "left": (n,),  # flits of the connection without a slot
         "opened": (n,),  # some of them have still to come
+        "was_open": (n,),  # in the last cycle
         "connected_queue": (n,),
         "begun": (n,),  # the connection was claimed in the last cycle
+        "settling": (n,),  # in the one before that
         "out_connected": (n,),  # input that the output is connected to, or FREE
         "grant_input": (k, n),  # per output, of the last cycle, or FREE
         "grant_class": (k, n),
@@ -145,13 +148,13 @@ def accept(p, s, many, k):
 
 
 @compiled
-def busy(s, n, taken_valid):
+def busy(s, n):
     """The connection of input ``n`` takes the slot behind that of stage 0, or may."""
-    return taken_valid[n] or s.opened[n] or s.left[n] >= 2
+    return s.begun[n] or s.settling[n] or s.was_open[n] or s.left[n] >= 2
 
 
 @compiled
-def collect(p, s, one, many, taken_valid):
+def collect(p, s, one, many):
     """Who shows what in which stage: ``want[k, queue]`` is the set of inputs, as bits."""
     horizon = s.in_queue.shape[1]
     s.want[:] = 0
@@ -168,7 +171,7 @@ def collect(p, s, one, many, taken_valid):
                     pending = pending or s.grant_input[k, output] == n
                 if pending:
                     continue
-                if not busy(s, n, taken_valid):
+                if not busy(s, n):
                     s.want[0, queue, n >> 6] |= 1 << (n & 63)
                 if many[n, word] & lowest:
                     continue
@@ -190,7 +193,7 @@ def place(power):
 
 
 @compiled
-def pick(p, s, many, taken_valid, accepts, k):
+def pick(p, s, many, accepts, k):
     """The class that each output picks in stage ``k``."""
     horizon = s.in_queue.shape[1]
     for output in range(p.ports):
@@ -198,7 +201,7 @@ def pick(p, s, many, taken_valid, accepts, k):
         s.next_class[k, output] = FREE
         if k == 0:
             connected = s.out_connected[output]
-            if connected >= 0 and busy(s, connected, taken_valid):
+            if connected >= 0 and busy(s, connected):
                 continue
             n = s.grant_input[0, output]
             if n >= 0 and bit(many, n, output * p.classes + s.grant_class[0, output]):
@@ -264,9 +267,9 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
 
     for k in range(k_all):
         accept(p, s, many, k)
-    collect(p, s, one, many, taken_valid)
+    collect(p, s, one, many)
     for k in range(k_all):
-        pick(p, s, many, taken_valid, accepts, k)
+        pick(p, s, many, accepts, k)
         if p.wavefront:
             wavefront(p, s, k)
         else:
@@ -287,11 +290,8 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
 
     # Connections: the slot of stage 0, and who stays connected.
     slot = (s.now[0] + 2 * k_all) % horizon
-    for output in range(p.ports):
-        n = s.out_connected[output]
-        if n >= 0 and not busy(s, n, taken_valid):
-            s.out_connected[output] = FREE
     for n in range(p.ports):
+        s.settling[n] = s.begun[n]
         s.begun[n] = 0
         if s.left[n] > 0:
             queue = s.connected_queue[n]
@@ -303,7 +303,13 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
             s.in_queue[n, slot] = KEPT
             s.out_input[s.connected_queue[n] // p.classes, slot] = KEPT
         s.left[n] += lost[n]
+        s.was_open[n] = s.opened[n]
         s.opened[n] = (s.opened[n] or (taken_valid[n] and taken_open[n])) and not complete[n]
+
+    for output in range(p.ports):
+        n = s.out_connected[output]
+        if n >= 0 and not busy(s, n):
+            s.out_connected[output] = FREE
 
     # Claims, the youngest stage last: it moves a pointer that several would move.
     turn = (s.now[0] + 2) % 3

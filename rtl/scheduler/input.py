@@ -49,7 +49,7 @@ class Input(wiring.Component):
     began : Out(1)
         A connection was claimed in the last cycle. Registered.
     keeps : Out(1)
-        The connection takes the slot behind that of stage 0, or may.
+        In the next cycle the connection takes the slot behind that of stage 0, or may.
     books, holds : Out(1)
         The connection has taken the slot that stage 0 had in the last cycle; it has taken it or
         keeps others from it. Registered.
@@ -130,12 +130,14 @@ class Input(wiring.Component):
         # with the number that was taken, when two slots are gone.
         ahead, opened = Signal(range(self.config.limit + 3), init=2), Signal()
         connected = Signal(range(self.config.queues))
+        busy = Signal()  # with a connection that began earlier than in the last cycle
         books = self.began | (ahead > 2)
-        m.d.comb += self.keeps.eq(self.began | opened | (ahead > 3))
+        m.d.comb += [self.keeps.eq(opened | (ahead > 4)), held[0].eq(self.began | busy)]
         m.d.sync += [
             self.books.eq(books),
             self.holds.eq(books | opened),
             opened.eq((opened | (self.began & self.taken.open)) & ~self.complete),
+            busy.eq(self.began | self.keeps),
         ]
         with m.If(self.began):
             m.d.sync += ahead.eq(self.taken.flits + self.lost)
@@ -143,7 +145,6 @@ class Input(wiring.Component):
             m.d.sync += ahead.eq(ahead + self.lost - books)
 
         # Slots on their way to the match: what stage k claimed joins two cycles after its grant.
-        m.d.comb += held[0].eq(self.keeps)
         slot, taken = Signal(self.queue_layout), self.holds
         m.d.comb += [slot.valid.eq(self.books), slot.queue.eq(connected)]
         for k in range(stages):

@@ -74,15 +74,17 @@ class Output(wiring.Component):
         m = Module()
         ports, classes, stages = self.config.ports, self.config.classes, self.config.iterations
 
-        # The connection. It is asked for slots until a cycle after the input has let go.
+        # The connection. The input may have slots for it until two cycles after it has let go.
         connection = Signal(
             data.StructLayout({"valid": 1, "input": range(ports), "traffic_class": range(classes)})
         )
-        lingers, begins = Signal(), Signal()
-        keeps = begins | (connection.valid & Array(self.keeps)[connection.input])
-        lasts = connection.valid | lingers
+        lingers, begins = Signal(2), Signal()
+        lasts = connection.valid | lingers.any()
         m.d.comb += begins.eq((self.claim[0] & self.began).any())
-        m.d.sync += [connection.valid.eq(keeps), lingers.eq(connection.valid)]
+        m.d.sync += [
+            connection.valid.eq(begins | (connection.valid & Array(self.keeps)[connection.input])),
+            lingers.eq(Cat(connection.valid, lingers)),
+        ]
         with m.If(begins):
             m.d.sync += [
                 connection.input.eq(encode(self.claim[0])),
@@ -94,7 +96,7 @@ class Output(wiring.Component):
         of_class = zip(self.many, self.traffic_class[0], strict=True)
         several = sum(many & c.replicate(ports) for many, c in of_class)
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
-        m.d.comb += held[0].eq(keeps | (self.grant & several).any())
+        m.d.comb += held[0].eq(begins | connection.valid | (self.grant & several).any())
         m.submodules.arbiter = arbiter = ClassArbiter(self.config, picks=stages)
         refills = Signal(stages)
         for k in range(stages):
