@@ -25,39 +25,47 @@ class LookupSignature(wiring.Signature):
 class Table(wiring.Component):
     """Look up a mask of ports by a 16-bit address.
 
-    Latency: 1 cycle from ``lookup`` to ``mask`` (registered). Throughput: 1 lookup and 1 write per
-    cycle; a lookup sees the writes of earlier cycles. Reset restores the default contents at once:
-    an entry counts only once it has been written.
+    Latency: 2 cycles from ``lookup`` to ``mask``, if ``take`` is high in the second: a block RAM,
+    and a register that nothing is in front of. Throughput: 1 lookup or 1 write per cycle.
+    After reset each entry gets its default, one per cycle; until ``entries`` cycles have passed
+    lookups get defaults, and writes are ignored.
 
     Parameters
     ----------
     ports : int
         Width of a mask.
     entries : int
-        Addresses from ``entries`` on have no entry: their writes are ignored.
+        A power of two. Addresses from ``entries`` on have no entry: their writes are ignored.
     identity : bool
         By default entry ``d`` is port ``d`` alone (no port if there is none), else all ports.
 
     Members
     -------
     write : In(WriteSignature(ports))
-        Replace an entry.
+        Replace an entry. Lookups of later cycles see it; one of the same cycle is not done: memories
+        differ in what they read where they are written.
+    ready : Out(1)
+        Writes are not ignored; stays high.
     lookup : In(LookupSignature())
         Ask for an entry.
+    take : In(1)
+        Show what was asked for last, not counting this cycle, from the next cycle on.
     mask : Out(ports)
-        Entry of the last lookup, held until the next; zero if there is no such entry.
+        Entry that was taken last; zero if there is no such entry.
     valid : Out(1)
-        The address of the last lookup has an entry.
+        Its address has an entry.
     """
 
     def __init__(self, ports: int, *, entries: int, identity: bool):
-        if not 1 <= entries <= 1 << 16:
-            raise ValueError(f"entries must be 1 to 65536, not {entries!r}")
+        if not 2 <= entries <= 1 << 16 or entries & (entries - 1):
+            raise ValueError(f"entries must be a power of two from 2 to 65536, not {entries!r}")
         self.ports, self.entries, self.identity = ports, entries, identity
         super().__init__(
             {
                 "write": In(WriteSignature(ports)),
+                "ready": Out(1),
                 "lookup": In(LookupSignature()),
+                "take": In(1),
                 "mask": Out(ports),
                 "valid": Out(1),
             }
@@ -66,30 +74,55 @@ class Table(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.ports, depth=self.entries, init=[])
-        write, read = memory.write_port(), memory.read_port()
-        stored = Signal(self.entries)  # entries that have been written
-        from_memory, default = Signal(), Signal(self.ports)
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        width, port_width = (self.entries - 1).bit_length(), (self.ports - 1).bit_length()
 
+        def known(address):
+            return ~address[width:].any()
+
+        # Writes, or defaults.
+        swept = Signal(width + 1)  # entries that have got their default
+        fresh = Signal(self.ports, init=1 if self.identity else ~0)  # default of entry `swept`
+        looks = self.lookup.valid & ~self.write.valid
         m.d.comb += [
-            write.addr.eq(self.write.address),
-            write.data.eq(self.write.mask),
-            write.en.eq(self.write.valid & (self.write.address < self.entries)),
+            self.ready.eq(swept[width]),
+            write.addr.eq(Mux(self.ready, self.write.address, swept)),
+            write.data.eq(Mux(self.ready, self.write.mask, fresh)),
+            write.en.eq(~self.ready | (self.write.valid & known(self.write.address))),
             read.addr.eq(self.lookup.address),
-            read.en.eq(self.lookup.valid),
-            self.mask.eq(Mux(self.valid, Mux(from_memory, read.data, default), 0)),
         ]
-        with m.If(write.en):
-            m.d.sync += stored.bit_select(write.addr, 1).eq(1)
-        with m.If(self.lookup.valid):
-            m.d.sync += [
-                self.valid.eq(self.lookup.address < self.entries),
-                from_memory.eq(stored.bit_select(read.addr, 1)),
-                default.eq(self.default(self.lookup.address)),
-            ]
-        return m
+        with m.If(~self.ready):
+            m.d.sync += swept.eq(swept + 1)
+        if self.identity:
+            m.d.sync += fresh.eq(fresh << 1)
 
-    def default(self, address):
-        if not self.identity:
-            return ~0
-        index = address[: (self.ports - 1).bit_length()]
-        return Mux(address < self.ports, 1 << index, 0)
+        # What was asked for last. Written like this, yosys takes the register into the block RAM and
+        # sees that it does not read what is written: no logic comes between.
+        answer = Signal(self.ports, reset_less=True)
+        with m.If(looks & self.ready):
+            m.d.sync += answer.eq(read.data)
+        exists, stored = Signal(), Signal()
+        asked = Signal(range(self.ports))
+        with m.If(looks):
+            m.d.sync += [
+                exists.eq(known(self.lookup.address)),
+                stored.eq(known(self.lookup.address) & self.ready),
+                asked.eq(self.lookup.address),
+            ]
+
+        # What is shown.
+        content, default = Signal(self.ports), Signal(self.ports)
+        usual = exists & ~stored
+        if self.identity:
+            low = Signal()  # the address is that of a port
+            with m.If(looks):
+                m.d.sync += low.eq(~self.lookup.address[port_width:].any())
+            chosen = Mux(usual & low, 1 << asked, 0)
+        else:
+            chosen = usual.replicate(self.ports)
+        with m.If(self.take):
+            m.d.sync += [self.valid.eq(exists), content.eq(answer), default.eq(chosen)]
+        with m.If(self.take & ~stored):  # like this it is the reset of a flip-flop, not a gate
+            m.d.sync += content.eq(0)
+        m.d.comb += self.mask.eq(content | default)
+        return m

@@ -254,8 +254,8 @@ FAULTS = (
         name="table-end",
         meaning="the table has an entry too many",
         file="rtl/table.py",
-        old="self.valid.eq(self.lookup.address < self.entries)",
-        new="self.valid.eq(self.lookup.address <= self.entries)",
+        old="known.eq(self.lookup.address < self.entries)",
+        new="known.eq(self.lookup.address <= self.entries)",
         check="table bench",
     ),
     Fault(
