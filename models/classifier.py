@@ -35,7 +35,7 @@ ClassifierOutputs = namedtuple(
 )
 ClassifierState = namedtuple(
     "ClassifierState",
-    "full data keep last error route members refusal phase routes partitions age gap queue length "
+    "full data keep last error route members refusal phase routes partitions age gap may_begin resets queue length "
     "tail sent mark over stalled accepted dropped drop_reason drop_header broke broken_reason",
 )
 
@@ -68,7 +68,8 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
         "refusal": pipeline,  # if the flit is a head: a Drop, GOOD or UNKNOWN
         "routes": (instances, config.endpoints, mask_words),
         "partitions": (instances, PARTITIONS, mask_words),
-        # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit.
+        # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit;
+        # may_begin, resets: the controls of the cycle before.
         # Of the packet under way: queue, length, tail (bytes of its last flit), sent, mark,
         # over (its stream has ended), stalled. The rest: events that show in the next cycle.
     }
@@ -216,9 +217,9 @@ def body(p, s, outputs, n):
 @compiled
 def idle(p, s, inputs, outputs, n):
     """The flit in the last stage is a head; return whether it is consumed."""
-    if inputs.reset[n]:
+    if s.resets[n]:
         return True
-    if not inputs.enable[n] or inputs.drain[n]:
+    if not s.may_begin[n]:
         return False
     reason = s.refusal[n, HEAD]
     if reason != GOOD:
@@ -245,7 +246,8 @@ def classifier_outputs(p, s, outputs, n):
     for stage in range(STAGES):
         if s.full[n, stage]:
             outputs.idle[n] = 0
-    outputs.program_ready[n] = s.gap[n]
+    swept = s.age[n] == max(p.endpoints, PARTITIONS)
+    outputs.program_ready[n] = swept and not s.gap[n]
     outputs.accepted[n] = s.accepted[n]
     outputs.drop_valid[n] = s.dropped[n]
     outputs.drop_reason[n] = s.drop_reason[n]
@@ -261,7 +263,7 @@ def act(p, s, inputs, outputs, n):
     if s.phase[n] == IDLE:
         return full and idle(p, s, inputs, outputs, n)
     if s.phase[n] == BODY:
-        if inputs.reset[n]:
+        if s.resets[n]:
             push(p, s, outputs, n, 1, 1, p.flit_bytes)
             after_break(s, n, B_RESET, 0)
             return False
@@ -278,7 +280,7 @@ def act(p, s, inputs, outputs, n):
         if s.sent[n] == s.length[n]:
             s.phase[n] = IDLE if s.over[n] else EAT
         return False
-    if inputs.reset[n] or (full and s.last[n, HEAD]):
+    if s.resets[n] or (full and s.last[n, HEAD]):
         s.phase[n] = IDLE
     return full
 
@@ -287,6 +289,7 @@ def act(p, s, inputs, outputs, n):
 def classifier_clock(p, s, inputs, outputs, n):
     """All outputs that depend on inputs; then the clock edge."""
     outputs.push_valid[n] = 0
+    outputs.push_first[n] = 0
     outputs.announce_valid[n] = 0
     outputs.complete[n] = 0
     s.accepted[n] = 0
@@ -301,7 +304,9 @@ def classifier_clock(p, s, inputs, outputs, n):
         if s.full[n, JUDGED]:
             s.refusal[n, JUDGED] = verdict(p, s, inputs, n, JUDGED)
         receive(p, s, inputs, n, outputs.i_ready[n] and inputs.i_valid[n])
-    program(p, s, inputs, n)
+    program(p, s, inputs, outputs, n)
+    s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
+    s.resets[n] = inputs.reset[n]
 
 
 @compiled
@@ -339,17 +344,16 @@ def receive(p, s, inputs, n, comes):
 
 
 @compiled
-def program(p, s, inputs, n):
-    """Replace an entry in the cycle after it is asked for, if the tables have been swept."""
-    if s.gap[n] and inputs.program_valid[n]:
+def program(p, s, inputs, outputs, n):
+    """Replace an entry, if the tables have been swept; no lookup follows in the next cycle."""
+    s.gap[n] = inputs.program_valid[n] and outputs.program_ready[n]
+    if s.gap[n]:
         table = s.partitions[n] if inputs.program_partition[n] else s.routes[n]
         address = inputs.program_address[n]
         if address < table.shape[0]:
             for word in range(table.shape[1]):
                 table[address, word] = inputs.program_mask[n, word]
-    sweep = max(p.endpoints, PARTITIONS)
-    s.gap[n] = inputs.program_valid[n] and not s.gap[n] and s.age[n] == sweep
-    s.age[n] = min(s.age[n] + 1, sweep)
+    s.age[n] = min(s.age[n] + 1, max(p.endpoints, PARTITIONS))
 
 
 def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:

@@ -13,7 +13,9 @@ TableInputs = namedtuple(
     "TableInputs", "write_valid write_address write_mask lookup_valid lookup_address take"
 )
 TableOutputs = namedtuple("TableOutputs", "ready mask valid")
-TableState = namedtuple("TableState", "entries age asked_mask asked_valid mask valid")
+TableState = namedtuple(
+    "TableState", "entries age written address write asked_mask asked_valid mask valid"
+)
 
 
 def table_state(ports: int, entries: int, identity: bool, instances: int) -> TableState:
@@ -24,6 +26,9 @@ def table_state(ports: int, entries: int, identity: bool, instances: int) -> Tab
         {
             "entries": (instances, entries, words),
             "age": (instances,),  # cycles since reset, at most `entries`
+            "written": (instances,),  # there is a write: where and what
+            "address": (instances,),
+            "write": (instances, words),
             "asked_mask": (instances, words),  # result of the last lookup
             "asked_valid": (instances,),
             "mask": (instances, words),  # what was taken last
@@ -33,6 +38,8 @@ def table_state(ports: int, entries: int, identity: bool, instances: int) -> Tab
     for port in range(ports):
         bit = np.array(1 << port % 64, np.uint64).astype(np.int64)
         state.entries[:, port if identity else slice(None), port // 64] |= bit
+    state.asked_valid[:] = state.valid[:] = 1
+    state.asked_mask[:] = state.mask[:] = state.entries[:, 0]
     return state
 
 
@@ -47,21 +54,25 @@ def table_outputs(s, outputs, n):
 
 @compiled
 def table_clock(s, inputs, n):
-    """Take the last result; then a write or, where there is none, a lookup."""
+    """Take the last result; then the last write or, where there is none, a lookup."""
     entries, words = s.entries.shape[1:]
     if inputs.take[n]:
         s.valid[n] = s.asked_valid[n]
         for word in range(words):
             s.mask[n, word] = s.asked_mask[n, word]
-    if inputs.write_valid[n]:
-        if s.age[n] == entries and inputs.write_address[n] < entries:
-            for word in range(words):
-                s.entries[n, inputs.write_address[n], word] = inputs.write_mask[n, word]
+    if s.written[n]:
+        for word in range(words):
+            s.entries[n, s.address[n], word] = s.write[n, word]
     elif inputs.lookup_valid[n]:
         address = inputs.lookup_address[n]
         s.asked_valid[n] = address < entries
         for word in range(words):
             s.asked_mask[n, word] = s.entries[n, address, word] if address < entries else 0
+    good = s.age[n] == entries and inputs.write_address[n] < entries
+    s.written[n] = inputs.write_valid[n] and good
+    s.address[n] = inputs.write_address[n]
+    for word in range(words):
+        s.write[n, word] = inputs.write_mask[n, word]
     s.age[n] = min(s.age[n] + 1, entries)
 
 

@@ -97,13 +97,13 @@ class Classifier(wiring.Component):
     """Check the header of each packet, find its queue, and make its flits fit its header.
 
     Latency: 4 cycles from ``i`` to ``push``. Throughput: 1 flit per cycle.
-    Backpressure: ``i.ready`` is combinational in registers, ``reset`` and the controls. Four stages
+    Backpressure: ``i.ready`` is combinational in registers, and the controls act a cycle late. Four stages
     move together; the first holds a flit as it came, the second what its fields say if it is a
     head, the third its queue or why it is refused. Only the last knows which flits are heads. A
     packet that is accepted is pushed with as many flits as its header declares: where its stream
     breaks, a flit with ``last`` and ``error`` ends it, and padding follows.
-    ``push``, ``offer``, ``announce`` and ``complete`` are combinational from registers, ``reset``
-    and the controls: the memory of the buffer and the registers of the backlog follow at once.
+    ``push``, ``offer``, ``announce`` and ``complete`` are combinational from registers: the memory
+    of the buffer and the registers of the backlog follow at once.
 
     Parameters
     ----------
@@ -125,12 +125,12 @@ class Classifier(wiring.Component):
     enabled : In(ports)
         Output ports to which packets may go, as the head is in the second stage.
     program : In(ProgramSignature)
-        Replace an entry of a table; in that cycle ``i.ready`` is low.
+        Replace an entry of a table; in the next cycle ``i.ready`` is low, and so is ``ready``.
     admit, used_high : In(1)
         Registers of the buffer: there is room for the ``offer`` of the last cycle; its queue is
         congested, which marks the packet.
     push : Out(PushSignature)
-        Flits of accepted packets.
+        Flits of accepted packets; ``length`` counts with ``first``.
     offer : Out(OfferSignature)
         What is going to be in the last stage, as if it were a head.
     announce : Out(AnnounceSignature)
@@ -218,10 +218,10 @@ class Classifier(wiring.Component):
         # Into the first stage: a flit as it came, or zeros.
         coming = data.View(HeaderLayout(), self.i.payload.data[: HeaderLayout().size])
         gap = Signal()  # a table is written, and not read
+        writes = self.program.valid & self.program.ready
         enters = self.i.valid & ~gap
         m.d.comb += [
             self.i.ready.eq(go & ~gap),
-            self.program.ready.eq(gap),
             self.idle.eq(first & ~(raw.full | read.full | routed.full | head.full)),
         ]
         with m.If(go):
@@ -240,16 +240,17 @@ class Classifier(wiring.Component):
         m.submodules.partitions = partitions = Table(
             config.ports, entries=PARTITIONS, identity=False
         )
-        m.d.sync += gap.eq(self.program.valid & ~gap & routes.ready & partitions.ready)
+        m.d.sync += gap.eq(writes)
         m.d.comb += [
+            self.program.ready.eq(~gap & routes.ready & partitions.ready),
             routes.lookup.address.eq(coming.destination),
             partitions.lookup.address.eq(coming.partition),
-            routes.write.valid.eq(self.program.valid & gap & ~self.program.partition),
-            partitions.write.valid.eq(self.program.valid & gap & self.program.partition),
+            routes.write.valid.eq(writes & ~self.program.partition),
+            partitions.write.valid.eq(writes & self.program.partition),
         ]
         for table in routes, partitions:
             m.d.comb += [
-                table.lookup.valid.eq(enters & go),
+                table.lookup.valid.eq(self.i.ready),
                 table.take.eq(go),
                 table.write.address.eq(self.program.address),
                 table.write.mask.eq(self.program.mask),
@@ -391,34 +392,39 @@ class Classifier(wiring.Component):
 
         # What happens in this cycle.
         in_body = phase == Phase.BODY
-        open_ = self.enable & ~self.drain & ~self.reset
+        may_begin, resets = Signal(), Signal()  # the controls, a cycle late: `go` has no time
+        m.d.sync += [
+            may_begin.eq(self.enable & ~self.drain & ~self.reset),
+            resets.eq(self.reset),
+        ]
         patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)
         accepts, drops, takes = Signal(), Signal(), Signal()  # takes: head or body is pushed
         interrupted, broken, fault = Signal(), Signal(), Signal(range(len(Broken)))
         wrong = Mux(first, head.wrong, head.error | head.bad_body | (head.last != packet.final))
         m.d.comb += [
-            accepts.eq(first & head.good & self.admit & open_),
-            drops.eq(first & head.refused & open_),
-            takes.eq(accepts | (in_body & head.full & ~self.reset)),
-            interrupted.eq(in_body & (self.reset | (~head.full & (patience < 0)))),
+            accepts.eq(first & head.good & self.admit & may_begin),
+            drops.eq(first & head.refused & may_begin),
+            takes.eq(accepts | (in_body & head.full & ~resets)),
+            interrupted.eq(in_body & (resets | (~head.full & (patience < 0)))),
             broken.eq(interrupted | (takes & wrong)),
         ]
+        passes = Signal()  # the flit in the last stage goes, whatever it is
         with m.Switch(phase):
             with m.Case(Phase.IDLE):
-                m.d.comb += go.eq(~head.full | accepts | drops | self.reset)
+                m.d.comb += passes.eq(resets)
             with m.Case(Phase.BODY):
-                m.d.comb += go.eq(~head.full | ~self.reset)
-            with m.Case(Phase.PAD):
-                m.d.comb += go.eq(~head.full)
+                m.d.comb += passes.eq(~resets)
             with m.Case(Phase.EAT):
-                m.d.comb += go.eq(1)
+                m.d.comb += passes.eq(1)
+        decided = may_begin & (head.refused | (head.good & self.admit))
+        m.d.comb += go.eq(~head.full | passes | (first & decided))
         with m.If(in_body & ~head.full):
             m.d.sync += patience.eq(patience - 1)
         with m.Else():
             m.d.sync += patience.eq(patience.init)
         for cause, breaks in reversed(
             {
-                Broken.RESET: in_body & self.reset,
+                Broken.RESET: resets,
                 Broken.STALL: ~head.full,
                 Broken.INPUT: head.error,
                 Broken.SHORT: head.last & ~at_end,
@@ -438,7 +444,7 @@ class Classifier(wiring.Component):
             push.valid.eq(takes | interrupted | (phase == Phase.PAD)),
             push.first.eq(first),
             push.queue.eq(Mux(first, queue, packet.queue)),
-            push.length.eq(Mux(first, length, packet.length)),
+            push.length.eq(length),
             flit.data.eq(head.data),
             flit.last.eq(broken | ends),
             flit.error.eq(broken),
@@ -457,19 +463,19 @@ class Classifier(wiring.Component):
                 m.d.sync += phase.eq(Phase.BODY)
         with m.Elif(drops):
             m.d.sync += phase.eq(Mux(head.last, Phase.IDLE, Phase.EAT))
-        with m.Elif((phase == Phase.EAT) & (self.reset | head.last)):
+        with m.Elif((phase == Phase.EAT) & (resets | head.last)):
             m.d.sync += phase.eq(Phase.IDLE)
 
         # Announcement; a packet that may leave with its first flit needs no counter.
         if scale:
-            announces = Mux(first, head.start_one, packet.due)
-            early = packet.early
+            announces, early = Mux(first, head.start_one, packet.due), packet.early
+            announced = Mux(first, length, packet.length)
         else:
-            announces, early = first, C(1, 1)
+            announces, early, announced = first, C(1, 1), length
         m.d.comb += [
             self.announce.valid.eq(push.valid & announces),
             self.announce.queue.eq(push.queue),
-            self.announce.length.eq(push.length),
+            self.announce.length.eq(announced),
             self.announce.partial.eq(~at_end),
             self.complete.eq(push.valid & ~first & packet.final & early),
         ]

@@ -1,6 +1,6 @@
 """Table of port masks: where packets go, and who belongs to a partition."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -27,8 +27,9 @@ class Table(wiring.Component):
 
     Latency: 2 cycles from ``lookup`` to ``mask``, if ``take`` is high in the second: a block RAM,
     and a register that nothing is in front of. Throughput: 1 lookup or 1 write per cycle.
-    After reset each entry gets its default, one per cycle; until ``entries`` cycles have passed
-    lookups get defaults, and writes are ignored.
+    After reset it shows the default of entry 0.
+    Then each entry gets its default, one per cycle; until ``entries`` cycles have passed lookups
+    get defaults, and writes are ignored.
 
     Parameters
     ----------
@@ -42,8 +43,8 @@ class Table(wiring.Component):
     Members
     -------
     write : In(WriteSignature(ports))
-        Replace an entry. Lookups of later cycles see it; one of the same cycle is not done: memories
-        differ in what they read where they are written.
+        Replace an entry, in the next cycle. Then lookups are not done, whatever their address:
+        memories differ in what they read where they are written. Later lookups see it.
     ready : Out(1)
         Writes are not ignored; stays high.
     lookup : In(LookupSignature())
@@ -67,62 +68,84 @@ class Table(wiring.Component):
                 "lookup": In(LookupSignature()),
                 "take": In(1),
                 "mask": Out(ports),
-                "valid": Out(1),
+                "valid": Out(1, init=1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.ports, depth=self.entries, init=[])
-        write, read = memory.write_port(), memory.read_port(domain="comb")
+        large = self.entries > 64
+        m.submodules.memory = memory = Memory(
+            shape=self.ports,
+            depth=self.entries,
+            init=[],
+            attrs={"ram_style": "block"} if large else {},
+        )
+        put, get = memory.write_port(), memory.read_port(domain="comb")
         width, port_width = (self.entries - 1).bit_length(), (self.ports - 1).bit_length()
 
-        def known(address):
-            return ~address[width:].any()
-
-        # Writes, or defaults.
-        swept = Signal(width + 1)  # entries that have got their default
-        fresh = Signal(self.ports, init=1 if self.identity else ~0)  # default of entry `swept`
-        looks = self.lookup.valid & ~self.write.valid
+        # Writes, or defaults: all that the memory sees is registers.
+        writes = Signal(init=1)
+        address, content = Signal(width), Signal(self.ports, init=1 if self.identity else ~0)
+        following, swept = Signal(width), Signal()
         m.d.comb += [
-            self.ready.eq(swept[width]),
-            write.addr.eq(Mux(self.ready, self.write.address, swept)),
-            write.data.eq(Mux(self.ready, self.write.mask, fresh)),
-            write.en.eq(~self.ready | (self.write.valid & known(self.write.address))),
-            read.addr.eq(self.lookup.address),
+            Cat(following, swept).eq(address + 1),
+            put.addr.eq(address),
+            put.data.eq(content),
+            put.en.eq(writes),
         ]
-        with m.If(~self.ready):
-            m.d.sync += swept.eq(swept + 1)
+        m.d.sync += [
+            address.eq(Mux(self.ready, self.write.address, following)),
+            writes.eq(
+                Mux(self.ready, self.write.valid & ~self.write.address[width:].any(), ~swept)
+            ),
+            self.ready.eq(self.ready | swept),
+        ]
         if self.identity:
-            m.d.sync += fresh.eq(fresh << 1)
+            m.d.sync += content.eq(Mux(self.ready, self.write.mask, content << 1))
+        else:
+            m.d.sync += content.eq(self.write.mask)
+            with m.If(~self.ready):  # like this it is the set of flip-flops, not gates
+                m.d.sync += content.eq(~0)
 
         # What was asked for last. Written like this, yosys takes the register into the block RAM and
         # sees that it does not read what is written: no logic comes between.
         answer = Signal(self.ports, reset_less=True)
-        with m.If(looks & self.ready):
-            m.d.sync += answer.eq(read.data)
-        exists, stored = Signal(), Signal()
-        asked = Signal(range(self.ports))
-        with m.If(looks):
+        m.d.comb += get.addr.eq(self.lookup.address)
+        with m.If(self.lookup.valid & ~writes):
+            m.d.sync += answer.eq(get.data)
+        exists, stored = Signal(init=1), Signal()
+        with m.If(self.lookup.valid & ~(writes & self.ready)):
             m.d.sync += [
-                exists.eq(known(self.lookup.address)),
-                stored.eq(known(self.lookup.address) & self.ready),
-                asked.eq(self.lookup.address),
+                exists.eq(~self.lookup.address[width:].any()),
+                stored.eq(~self.lookup.address[width:].any() & self.ready),
             ]
 
         # What is shown.
-        content, default = Signal(self.ports), Signal(self.ports)
-        usual = exists & ~stored
-        if self.identity:
-            low = Signal()  # the address is that of a port
-            with m.If(looks):
-                m.d.sync += low.eq(~self.lookup.address[port_width:].any())
-            chosen = Mux(usual & low, 1 << asked, 0)
-        else:
-            chosen = usual.replicate(self.ports)
+        shown = Signal(self.ports, init=0 if self.identity else ~0)
         with m.If(self.take):
-            m.d.sync += [self.valid.eq(exists), content.eq(answer), default.eq(chosen)]
-        with m.If(self.take & ~stored):  # like this it is the reset of a flip-flop, not a gate
-            m.d.sync += content.eq(0)
-        m.d.comb += self.mask.eq(content | default)
+            m.d.sync += [self.valid.eq(exists), shown.eq(answer)]
+        with m.If(self.take & ~stored):
+            m.d.sync += shown.eq(shown.init)
+        if not self.identity:
+            m.d.comb += self.mask.eq(shown & self.valid.replicate(self.ports))
+            return m
+
+        # The default of a port, as row and column.
+        half = port_width // 2
+        low, asked = Signal(init=1), Signal(port_width)
+        row, column = Signal(1 << (port_width - half), init=1), Signal(1 << half, init=1)
+        with m.If(self.lookup.valid & ~(writes & self.ready)):
+            m.d.sync += [
+                low.eq(~self.lookup.address[port_width:].any()),
+                asked.eq(self.lookup.address),
+            ]
+        with m.If(self.take):
+            m.d.sync += [
+                row.eq(Mux(low & ~stored, 1 << asked[half:], 0)),
+                column.eq(1 << asked[:half]),
+            ]
+        m.d.comb += self.mask.eq(
+            shown | Cat(row[n >> half] & column[n & (1 << half) - 1] for n in range(self.ports))
+        )
         return m

@@ -116,7 +116,7 @@ def test_model_programs_after_the_sweep():
     while not o.program_ready[0]:
         model.step()
         cycles += 1
-    assert cycles == PARTITIONS + 2
+    assert cycles == PARTITIONS + 1
     i.program_valid[0] = 0
     assert run(model, [(header(), False), (5, True)]) == ([], [Drop.NO_ROUTE])
 
@@ -129,6 +129,7 @@ def test_rtl_latency_is_four_cycles():
         ctx.set(dut.enabled, 3)
         ctx.set(dut.admit, 1)
         ctx.set(dut.i.payload, {"data": header(length=8), "keep": 0xFF, "last": 1})
+        await ctx.tick()
         ctx.set(dut.i.valid, 1)
         for _ in range(4):
             assert not ctx.get(dut.push.valid)

@@ -188,7 +188,8 @@ def count_events(seen: Coverage, outputs) -> None:
 async def matches_model(dut, load: float, admits: float) -> None:
     config = bench_config()
     model = ClassifierModel(config)
-    qualified = {f"push_{name}": "push_valid" for name in ("first", "queue", "length", "flit")}
+    qualified = {f"push_{name}": "push_valid" for name in ("first", "queue", "flit")}
+    qualified |= {"push_length": "push_first"}
     qualified |= {f"announce_{n}": "announce_valid" for n in ("queue", "length", "partial")}
     qualified |= {f"drop_{name}": "drop_valid" for name in ("reason", "header")}
     qualified |= {"broken_reason": "broken_valid"}
@@ -216,6 +217,6 @@ async def matches_model(dut, load: float, admits: float) -> None:
             seen["announced"] += int(o.announce_valid[0])
             seen["complete"] += int(o.complete[0])
             seen["idle"] += int(o.idle[0])
-            seen["programmed"] += int(o.program_ready[0])
+            seen["programmed"] += int(i.program_valid[0] and o.program_ready[0])
             waits = i.program_valid[0] and not o.program_ready[0]
             seen["programming waits for the sweep"] += int(waits and cycle < sweep)
