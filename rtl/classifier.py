@@ -38,9 +38,7 @@ class OfferSignature(wiring.Signature):
     """The packet that may be admitted in the next cycle; zero if there is none, or it is refused."""
 
     def __init__(self, config: SwitchConfig):
-        super().__init__(
-            {"queue": Out(range(config.queues)), "length": Out(length_shape(config))}
-        )
+        super().__init__({"queue": Out(range(config.queues)), "length": Out(length_shape(config))})
 
 
 class DropSignature(wiring.Signature):
@@ -345,13 +343,9 @@ class Classifier(wiring.Component):
                 head.reason.eq(routed.reason),
                 head.single.eq(routed.length == 1),
                 head.double.eq(routed.length == 2),
-                head.wrong.eq(
-                    routed.error | misfit | (routed.last != (routed.length == 1))
-                ),
+                head.wrong.eq(routed.error | misfit | (routed.last != (routed.length == 1))),
                 head.bad.eq(misfit),
-                head.bad_body.eq(
-                    routed.ragged | (routed.last & (routed.count != expected))
-                ),
+                head.bad_body.eq(routed.ragged | (routed.last & (routed.count != expected))),
                 head.start.eq(start),
                 head.start_one.eq(start == 1),
                 head.start_two.eq(start == 2),
