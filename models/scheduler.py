@@ -35,13 +35,14 @@ SchedulerOutputs = namedtuple(
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue in_first out_input left opened was_open connected_queue begun settling "
+    "now in_queue in_first out_input left opened was_open connected_queue claimed_at "
     "out_connected "
     "grant_input grant_class grant_spent next_input next_class next_spent want matched "
-    "claim_output claim_queue connects grant_pointer accept_pointer deficit",
+    "claim_output claim_queue connects grant_pointer accept_pointer deficit refill",
 )
 
 FREE = -1
+LONG_AGO = 1 << 20
 KEPT = -2  # calendar: nobody is served, because a connection waits for its flits
 
 
@@ -58,8 +59,7 @@ def scheduler_state(config: SwitchConfig):
         "opened": (n,),  # some of them have still to come
         "was_open": (n,),  # in the last cycle
         "connected_queue": (n,),
-        "begun": (n,),  # the connection was claimed in the last cycle
-        "settling": (n,),  # in the one before that
+        "claimed_at": (n,),  # cycle in which the connection was claimed
         "out_connected": (n,),  # input that the output is connected to, or FREE
         "grant_input": (k, n),  # per output, of the last cycle, or FREE
         "grant_class": (k, n),
@@ -75,10 +75,12 @@ def scheduler_state(config: SwitchConfig):
         "grant_pointer": (3, n, c),  # three sets, in turn
         "accept_pointer": (3, n),
         "deficit": (n, c),
+        "refill": (n,),  # in this cycle, because of a claim in the last
     }
     state = allocate(SchedulerState, shapes)
     for calendar in (state.in_queue, state.out_input, state.out_connected, state.grant_input):
         calendar[:] = FREE
+    state.claimed_at[:] = -LONG_AGO
     state.claim_output[:] = FREE
     state.claim_queue[:] = FREE
     state.deficit[:] = class_arbiter_state(config)
@@ -121,7 +123,7 @@ def accept(p, s, many, k):
         s.claim_queue[n, k] = FREE
         if k == 0:
             s.connects[n] = 0
-            if s.begun[n]:
+            if s.now[0] - s.claimed_at[n] == 1:
                 continue
         best, chosen = -1, FREE
         for step in range(p.ports):
@@ -150,7 +152,7 @@ def accept(p, s, many, k):
 @compiled
 def busy(s, n):
     """The connection of input ``n`` takes the slot behind that of stage 0, or may."""
-    return s.begun[n] or s.settling[n] or s.was_open[n] or s.left[n] >= 2
+    return s.now[0] - s.claimed_at[n] <= 2 or s.was_open[n] or s.left[n] >= 2
 
 
 @compiled
@@ -177,7 +179,8 @@ def collect(p, s, one, many):
                     continue
                 for k in range(1, p.iterations):
                     slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
-                    if s.in_queue[n, slot] == FREE:
+                    overtakes = s.now[0] - s.claimed_at[n] <= 2 * k - 2
+                    if s.in_queue[n, slot] == FREE and not overtakes:
                         s.want[k, queue, n >> 6] |= 1 << (n & 63)
 
 
@@ -278,12 +281,12 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
     # Weights: what is selected now is charged; a pick without deficit refills when it is claimed.
     if p.weighted:
         for output in range(p.ports):
-            refill = False
+            class_arbiter_clock(p, s.deficit[output], s.refill[output] == 1)
+            s.refill[output] = 0
             for k in range(k_all):
                 n = s.grant_input[k, output]
                 if n >= 0 and s.claim_output[k, n] == output and s.grant_spent[k, output]:
-                    refill = True
-            class_arbiter_clock(p, s.deficit[output], refill)
+                    s.refill[output] = 1
             n = s.out_input[output, s.now[0] % horizon]
             if n >= 0:
                 s.deficit[output, s.in_queue[n, s.now[0] % horizon] % p.classes] -= 1
@@ -291,8 +294,6 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
     # Connections: the slot of stage 0, and who stays connected.
     slot = (s.now[0] + 2 * k_all) % horizon
     for n in range(p.ports):
-        s.settling[n] = s.begun[n]
-        s.begun[n] = 0
         if s.left[n] > 0:
             queue = s.connected_queue[n]
             s.in_queue[n, slot] = queue
@@ -306,10 +307,12 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
         s.was_open[n] = s.opened[n]
         s.opened[n] = (s.opened[n] or (taken_valid[n] and taken_open[n])) and not complete[n]
 
+    s.now[0] += 1
     for output in range(p.ports):
         n = s.out_connected[output]
         if n >= 0 and not busy(s, n):
             s.out_connected[output] = FREE
+    s.now[0] -= 1
 
     # Claims, the youngest stage last: it moves a pointer that several would move.
     turn = (s.now[0] + 2) % 3
@@ -326,7 +329,7 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
             s.grant_pointer[turn, output, queue % p.classes] = (n + 1) % p.ports
             s.accept_pointer[turn, n] = (output + 1) % p.ports
             if k == 0 and s.connects[n]:
-                s.begun[n] = 1
+                s.claimed_at[n] = s.now[0]
                 s.connected_queue[n] = queue
                 s.out_connected[output] = n
 

@@ -5,28 +5,19 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.config import SwitchConfig
-from rtl.backlog import Backlog, ClaimSignature
+from rtl.backlog import Backlog, TakenLayout
 from rtl.buffer import Buffer, PopSignature, ReleasedSignature
-from rtl.classifier import Classifier, CountersSignature, DropSignature, ProgramSignature
-from rtl.packet import AxisLayout, FlitLayout, length_shape
-from rtl.vector import Vector
+from rtl.classifier import BrokenSignature, Classifier, DropSignature, ProgramSignature
+from rtl.packet import AxisLayout, FlitLayout
 
-__all__ = ["CompleteSignature", "Ingress"]
-
-
-class CompleteSignature(wiring.Signature):
-    """A packet that was announced as partial has come in; its queue holds ``flits``."""
-
-    def __init__(self, config: SwitchConfig):
-        super().__init__({"valid": Out(1), "flits": Out(range(config.limit + 1))})
+__all__ = ["Ingress"]
 
 
 class Ingress(wiring.Component):
-    """Take packets from a line, keep their flits, and show which packets wait for the scheduler.
+    """Take packets from a line, keep their flits, and show which queues wait for the scheduler.
 
-    Latency: 2 cycles from ``i`` to showing, for a packet of one flit, and 1 cycle from ``pop`` to
-    ``o``. Throughput: 1 flit in and 1 out per cycle.
-    Backpressure: ``i.ready`` is combinational in ``reset`` and the controls only.
+    Latency: 5 cycles from ``i`` to ``one``, and 2 cycles from ``pop`` to ``o``. Throughput: 1 flit
+    in and 1 out per cycle. Backpressure: ``i.ready`` is combinational in registers only.
 
     Parameters
     ----------
@@ -35,15 +26,16 @@ class Ingress(wiring.Component):
 
     Members
     -------
-    port, i, enable, drain, reset, enabled, program, drop, counters
+    port, i, enable, drain, reset, enabled, program, accepted, drop, broken
         As of :class:`rtl.classifier.Classifier`.
     inject, pop, o, released, occupancy
         As of :class:`rtl.buffer.Buffer`.
-    claim, singles, long, partial, length
+    claim, connects, one, many, taken
         As of :class:`rtl.backlog.Backlog`.
-    complete : Out(CompleteSignature)
-        A cycle after the push of the last flit. If the connection of the packet is open, these are
-        the flits that are left of it.
+    complete : Out(1)
+        A packet that was announced as partial has come in. A cycle after its last flit was pushed.
+    lost : Out(1)
+        The pop of the last cycle found no flit.
     idle : Out(1)
         No packet is under way, waits or is stored.
     """
@@ -61,18 +53,20 @@ class Ingress(wiring.Component):
                 "program": In(ProgramSignature(config.ports)),
                 "inject": In(1),
                 "pop": In(PopSignature(config)),
-                "claim": In(ClaimSignature(config)).array(config.iterations),
+                "claim": In(config.queues).array(config.iterations),
+                "connects": In(1),
                 "o": Out(wiring.Signature({"valid": Out(1), "flit": Out(FlitLayout(config))})),
                 "released": Out(ReleasedSignature(config)),
+                "accepted": Out(1),
                 "drop": Out(DropSignature()),
+                "broken": Out(BrokenSignature()),
                 "occupancy": Out(range(config.ingress_flits + 1)),
                 "idle": Out(1),
-                "singles": Out(config.queues).array(config.iterations),
-                "longs": Out(config.queues),
-                "partial": Out(config.queues),
-                "length": Out(Vector(length_shape(config), config.queues)),
-                "complete": Out(CompleteSignature(config)),
-                "counters": Out(CountersSignature()),
+                "one": Out(config.queues),
+                "many": Out(config.queues),
+                "taken": Out(TakenLayout(config)),
+                "complete": Out(1),
+                "lost": Out(1),
             }
         )
 
@@ -85,14 +79,13 @@ class Ingress(wiring.Component):
         connect(m, flipped(self.i), classifier.i)
         connect(m, flipped(self.program), classifier.program)
         connect(m, classifier.drop, flipped(self.drop))
-        connect(m, classifier.counters, flipped(self.counters))
+        connect(m, classifier.broken, flipped(self.broken))
         connect(m, classifier.push, buffer.push)
+        connect(m, classifier.offer, buffer.offer)
         connect(m, classifier.announce, backlog.announce)
         connect(m, flipped(self.pop), buffer.pop)
         connect(m, buffer.o, flipped(self.o))
         connect(m, buffer.released, flipped(self.released))
-        for outer, inner in zip(self.claim, backlog.claim, strict=True):
-            connect(m, flipped(outer), inner)
         m.d.comb += [
             classifier.port.eq(self.port),
             classifier.enable.eq(self.enable),
@@ -101,18 +94,19 @@ class Ingress(wiring.Component):
             classifier.enabled.eq(self.enabled),
             classifier.admit.eq(buffer.admit),
             classifier.used_high.eq(buffer.used_high),
-            buffer.offer.queue.eq(classifier.offer.queue),
-            buffer.offer.length.eq(classifier.offer.length),
             buffer.inject.eq(self.inject),
             backlog.complete.eq(classifier.complete),
+            backlog.connects.eq(self.connects),
+            self.accepted.eq(classifier.accepted),
             self.occupancy.eq(buffer.occupancy),
             self.idle.eq(classifier.idle & (buffer.occupancy == 0)),
-            self.longs.eq(backlog.longs),
-            self.partial.eq(backlog.partial),
-            self.length.eq(backlog.length),
-            self.complete.flits.eq(buffer.stored),
+            self.one.eq(backlog.one),
+            self.many.eq(backlog.many),
+            self.taken.eq(backlog.taken),
         ]
-        for outer, inner in zip(self.singles, backlog.singles, strict=True):
-            m.d.comb += outer.eq(inner)
-        m.d.sync += self.complete.valid.eq(classifier.complete)  # together with buffer.stored
+        m.d.comb += [
+            inner.eq(outer) for outer, inner in zip(self.claim, backlog.claim, strict=True)
+        ]
+        # A flit that was pushed can be popped in the next cycle, and not before.
+        m.d.sync += [self.complete.eq(classifier.complete), self.lost.eq(buffer.lost)]
         return m

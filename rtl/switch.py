@@ -5,29 +5,20 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.config import SwitchConfig
-from rtl.classifier import CountersSignature, DropSignature, ProgramSignature
+from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
 from rtl.crossbar import Crossbar
-from rtl.egress import Egress, EgressCountersSignature
+from rtl.egress import Egress
 from rtl.ingress import Ingress
-from rtl.packet import AxisLayout, length_shape
+from rtl.packet import AxisLayout
 from rtl.scheduler import Scheduler
 
 __all__ = ["Switch", "SwitchReleasedSignature"]
 
 
 class SwitchReleasedSignature(wiring.Signature):
-    """Room in the queue of ``output`` and ``traffic_class`` that a sender may use again.
+    """Room for a flit in the queue of ``output`` and ``traffic_class`` that is free again.
 
-    Members
-    -------
-    valid : Out(1)
-        There is some.
-    output : Out(range(ports))
-        Output of the queue.
-    traffic_class : Out(range(classes))
-        Class of the queue.
-    flits : Out(length_shape)
-        How much. Of each accepted packet as many as its declared length takes.
+    Each accepted packet gives back as many as its declared length takes.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -36,7 +27,6 @@ class SwitchReleasedSignature(wiring.Signature):
                 "valid": Out(1),
                 "output": Out(range(config.ports)),
                 "traffic_class": Out(range(config.classes)),
-                "flits": Out(length_shape(config)),
             }
         )
 
@@ -45,9 +35,10 @@ class Switch(wiring.Component):
     """Bring packets from any port to any port: lossless, in order, without head-of-line blocking.
 
     Latency: ``config.latency`` cycles from head in to head out, for a packet of one flit in an idle
-    switch; a longer one may wait for ``config.start_flits`` of it first. Throughput: 1 flit per
-    cycle and port each way. Backpressure: ``i[n].ready`` is combinational in the control inputs
-    only; ``o[n].ready`` reaches registers.
+    switch, ``2 * (iterations - 1)`` more for a longer one, which may also wait for
+    ``config.start_flits`` of it first. Throughput: 1 flit per cycle and port each way.
+    Backpressure: ``i[n].ready`` is combinational in registers only; ``o[n].ready`` reaches
+    registers.
     Source: docs/microarchitecture.md.
 
     Parameters
@@ -67,24 +58,27 @@ class Switch(wiring.Component):
         A port takes no new packets, but sends what comes for it.
     reset : In(ports)
         Break the packet under way into the port, discard all that comes from its line and all
-        that is queued for it, clear its counters of the ingress. Hold it until ``idle``.
+        that is queued for it. Hold it until ``idle``.
     inject : In(ports)
         Flip a bit of each flit that is stored at the port, to try the parity check.
     program : In(ProgramSignature)
         Replace an entry of the forwarding or partition table, for packets whose head comes later.
+        Not ready while the tables are swept after reset, and in the cycle after each.
     released : Out(SwitchReleasedSignature).array(ports)
         Per input port: room in its queues that is free again.
     drop : Out(DropSignature).array(ports)
         Per input port: a packet was not accepted, and why.
     idle : Out(ports)
-        The port holds no packet, in its ingress or in its egress.
-    ingress_occupancy : Out(range(ingress_flits + 1)).array(ports)
-        Flits held or promised.
-    egress_occupancy : Out(range(egress_flits + 1)).array(ports)
-        Flits held or reserved.
-    ingress_counters, egress_counters : Out(CountersSignature).array(ports)
-        Packets; see :class:`rtl.classifier.CountersSignature` and
-        :class:`rtl.egress.EgressCountersSignature`.
+        The port holds no packet, in its ingress or in its egress, and none is on its way to it.
+    ingress_occupancy, egress_occupancy : Out(range(flits + 1)).array(ports)
+        Flits held.
+    accepted : Out(ports)
+        Per input port: a packet was accepted.
+    broken : Out(BrokenSignature).array(ports)
+        Per input port: an accepted packet was ended with an error, and why.
+    delivered, errored, discarded, parity : Out(ports)
+        Per output port: a packet left, left with an error, was flushed; a flit was ended for wrong
+        parity.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -105,8 +99,12 @@ class Switch(wiring.Component):
                 "idle": Out(ports),
                 "ingress_occupancy": Out(range(config.ingress_flits + 1)).array(ports),
                 "egress_occupancy": Out(range(config.egress_flits + 1)).array(ports),
-                "ingress_counters": Out(CountersSignature()).array(ports),
-                "egress_counters": Out(EgressCountersSignature()).array(ports),
+                "accepted": Out(ports),
+                "broken": Out(BrokenSignature()).array(ports),
+                "delivered": Out(ports),
+                "errored": Out(ports),
+                "discarded": Out(ports),
+                "parity": Out(ports),
             }
         )
 
@@ -119,14 +117,20 @@ class Switch(wiring.Component):
         m.submodules.scheduler = scheduler = Scheduler(config)
         m.submodules.crossbar = crossbar = Crossbar(config)
 
+        ready = []
         for n, ingress in enumerate(ingresses):
             m.submodules[f"ingress_{n}"] = ingress
             connect(m, flipped(self.i[n]), ingress.i)
-            connect(m, flipped(self.program), ingress.program)
             connect(m, ingress.drop, flipped(self.drop[n]))
-            connect(m, ingress.counters, flipped(self.ingress_counters[n]))
+            connect(m, ingress.broken, flipped(self.broken[n]))
             connect(m, ingress.o, crossbar.i[n])
+            program, told = ingress.program, self.program
+            ready.append(program.ready)
             m.d.comb += [
+                program.valid.eq(told.valid),
+                program.partition.eq(told.partition),
+                program.address.eq(told.address),
+                program.mask.eq(told.mask),
                 ingress.port.eq(n),
                 ingress.enable.eq(self.enable[n]),
                 ingress.drain.eq(self.drain[n]),
@@ -135,29 +139,27 @@ class Switch(wiring.Component):
                 ingress.inject.eq(self.inject[n]),
                 ingress.pop.valid.eq(scheduler.match[n].valid),
                 ingress.pop.queue.eq(scheduler.match[n].queue),
-                scheduler.longs[n].eq(ingress.longs),
-                scheduler.partial[n].eq(ingress.partial),
-                scheduler.length[n].eq(ingress.length),
-                scheduler.complete[n].valid.eq(ingress.complete.valid),
-                scheduler.complete[n].flits.eq(ingress.complete.flits),
+                ingress.connects.eq(scheduler.connects[n]),
+                scheduler.one[n].eq(ingress.one),
+                scheduler.many[n].eq(ingress.many),
+                scheduler.taken[n].eq(ingress.taken),
+                scheduler.complete[n].eq(ingress.complete),
+                scheduler.lost[n].eq(ingress.lost),
                 self.released[n].valid.eq(ingress.released.valid),
                 Cat(self.released[n].traffic_class, self.released[n].output).eq(
                     ingress.released.queue
                 ),
-                self.released[n].flits.eq(ingress.released.flits),
                 self.ingress_occupancy[n].eq(ingress.occupancy),
+                self.accepted[n].eq(ingress.accepted),
             ]
             for k in range(config.iterations):
-                m.d.comb += [
-                    scheduler.singles[n][k].eq(ingress.singles[k]),
-                    ingress.claim[k].valid.eq(scheduler.claim[n][k].valid),
-                    ingress.claim[k].queue.eq(scheduler.claim[n][k].queue),
-                ]
+                m.d.comb += ingress.claim[k].eq(scheduler.claim[n][k])
+        # All ports are programmed alike, and all are ready together.
+        m.d.comb += self.program.ready.eq(ready[0])
 
         for n, egress in enumerate(egresses):
             m.submodules[f"egress_{n}"] = egress
             connect(m, egress.o, flipped(self.o[n]))
-            connect(m, egress.counters, flipped(self.egress_counters[n]))
             connect(m, crossbar.o[n], egress.i)
             select = scheduler.select[n]
             m.d.comb += [
@@ -165,16 +167,18 @@ class Switch(wiring.Component):
                 crossbar.select[n].input.eq(select.input),
                 crossbar.select[n].traffic_class.eq(select.traffic_class),
                 crossbar.select[n].first.eq(select.first),
+                scheduler.accepts[n].eq(egress.accepts),
                 egress.reset.eq(self.reset[n]),
                 self.egress_occupancy[n].eq(egress.occupancy),
-                self.idle[n].eq(ingresses[n].idle & egress.idle),
+                self.delivered[n].eq(egress.delivered),
+                self.errored[n].eq(egress.errored),
+                self.discarded[n].eq(egress.discarded),
+                self.parity[n].eq(egress.parity),
+                self.idle[n].eq(
+                    ingresses[n].idle
+                    & egress.idle
+                    & ~scheduler.active[n]
+                    & ~crossbar.moving[n]
+                ),
             ]
-            for c in range(config.classes):
-                m.d.comb += scheduler.room[n][c].eq(egress.room[c])
-            for k, reserve in enumerate(egress.reserve):
-                m.d.comb += [
-                    reserve.valid.eq(scheduler.reserve[n][k].valid),
-                    reserve.traffic_class.eq(scheduler.reserve[n][k].traffic_class),
-                    reserve.length.eq(scheduler.reserve[n][k].length),
-                ]
         return m

@@ -91,9 +91,13 @@ class Input(wiring.Component):
         pending = 0
         for grant in self.grant:
             pending |= grant
+        # A flit that comes behind a connection may not have a slot before it.
+        recent = Signal(2 * stages)
+        m.d.sync += recent.eq(Cat(self.connects, recent))
         for k in range(stages):
             shown = self.one & ~self.many if k else self.one
-            hidden = pending | held[k].replicate(ports)
+            ahead_of_it = recent[: max(0, 2 * k - 2)].any()
+            hidden = pending | (held[k] | ahead_of_it).replicate(ports)
             for c, show in enumerate(self.show[k]):
                 m.d.comb += show.eq(shown[c::classes] & ~hidden)
 
