@@ -35,8 +35,9 @@ ClassifierOutputs = namedtuple(
 )
 ClassifierState = namedtuple(
     "ClassifierState",
-    "full data keep last error route members refusal phase routes partitions age gap may_begin resets queue length "
-    "tail sent mark over stalled accepted dropped drop_reason drop_header broke broken_reason",
+    "full data keep last error route members refusal phase routes partitions age gap "
+    "may_begin resets queue length tail sent mark over stalled accepted dropped drop_reason "
+    "drop_header broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)
@@ -56,7 +57,7 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
     """Nothing received; the forwarding table is the identity, every port in every partition."""
     mask_words = (config.ports + 63) // 64
     pipeline = instances, STAGES
-    shapes = {name: (instances,) for name in ClassifierState._fields}
+    shapes = dict.fromkeys(ClassifierState._fields, (instances,))
     shapes |= {
         "full": pipeline,  # the stage holds a flit; else the rest of it is zero
         "data": (*pipeline, config.words),

@@ -77,7 +77,7 @@ class CountersModel:
 
     def __init__(self, instances: int = 1):
         self.instances = instances
-        shapes = {name: (instances,) for name in CountersInputs._fields}
+        shapes = dict.fromkeys(CountersInputs._fields, (instances,))
         self.inputs = allocate(CountersInputs, shapes)
         self.outputs = allocate(CountersOutputs, counters_shapes(instances))
         self.reset()

@@ -35,7 +35,7 @@ class Phase(enum.Enum):
 
 
 class OfferSignature(wiring.Signature):
-    """The packet that may be admitted in the next cycle; zero if there is none, or it is refused."""
+    """The packet that may be admitted in the next cycle; zero if there is none or it is refused."""
 
     def __init__(self, config: SwitchConfig):
         super().__init__({"queue": Out(range(config.queues)), "length": Out(length_shape(config))})
@@ -95,11 +95,11 @@ class Classifier(wiring.Component):
     """Check the header of each packet, find its queue, and make its flits fit its header.
 
     Latency: 4 cycles from ``i`` to ``push``. Throughput: 1 flit per cycle.
-    Backpressure: ``i.ready`` is combinational in registers, and the controls act a cycle late. Four stages
-    move together; the first holds a flit as it came, the second what its fields say if it is a
-    head, the third its queue or why it is refused. Only the last knows which flits are heads. A
-    packet that is accepted is pushed with as many flits as its header declares: where its stream
-    breaks, a flit with ``last`` and ``error`` ends it, and padding follows.
+    Backpressure: ``i.ready`` is combinational in registers; the controls act a cycle late.
+    Four stages move together; the first holds a flit as it came, the second what its fields say if
+    it is a head, the third its queue or why it is refused. Only the last knows which flits are
+    heads. A packet that is accepted is pushed with as many flits as its header declares: where its
+    stream breaks, a flit with ``last`` and ``error`` ends it, and padding follows.
     ``push``, ``offer``, ``announce`` and ``complete`` are combinational from registers: the memory
     of the buffer and the registers of the backlog follow at once.
 
@@ -283,7 +283,7 @@ class Classifier(wiring.Component):
                 read.bad_class.eq(header.traffic_class[class_width:].any()),
             ]
 
-        # Second to third stage: where to, or why not; and the first sums of SwitchConfig.start_flits.
+        # Second to third stage: where to, or why not; first sums of SwitchConfig.start_flits().
         header = data.View(HeaderLayout(), read.data[: HeaderLayout().size])
         route, members = routes.mask, partitions.mask
         output = Cat(

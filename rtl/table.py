@@ -108,8 +108,8 @@ class Table(wiring.Component):
             with m.If(~self.ready):  # like this it is the set of flip-flops, not gates
                 m.d.sync += content.eq(~0)
 
-        # What was asked for last. Written like this, yosys takes the register into the block RAM and
-        # sees that it does not read what is written: no logic comes between.
+        # What was asked for last. Written like this, yosys takes the register into the block RAM
+        # and sees that it does not read what is written: no logic comes between.
         answer = Signal(self.ports, reset_less=True)
         m.d.comb += get.addr.eq(self.lookup.address)
         with m.If(self.lookup.valid & ~writes):

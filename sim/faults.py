@@ -30,6 +30,7 @@ from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.class_arbiter import ClassArbiter
 from rtl.classifier import Classifier
+from rtl.counters import Counters
 from rtl.egress import Egress
 from rtl.ingress import Ingress
 from rtl.scheduler import Scheduler
@@ -73,6 +74,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "buffer bench, 3 ports": lambda: run_bench("buffer", Buffer(THREE), THREE),
     "backlog bench": lambda: run_bench("backlog", Backlog(TINY), TINY),
     "classifier bench": lambda: run_bench("classifier", Classifier(TINY), TINY, cycles=8000),
+    "counters bench": lambda: run_bench("counters", Counters(), TINY),
     "ingress bench": lambda: run_bench("ingress", Ingress(TINY), TINY),
     "scheduler bench": lambda: run_bench("scheduler", Scheduler(TINY), TINY, cycles=1500),
     "scheduler bench, 4 stages": lambda: run_bench("scheduler", Scheduler(DEEP), DEEP, cycles=1500),
@@ -326,8 +328,8 @@ FAULTS = (
         name="drop-accounting",
         meaning="a bad packet is counted in every cycle in which it waits, not once",
         file="rtl/classifier.py",
-        old="(counters.dropped, self.drop.valid, self.drop.reason)",
-        new="(counters.dropped, full & first & refused, self.drop.reason)",
+        old="self.drop.valid.eq(drops)",
+        new="self.drop.valid.eq(first & head.refused)",
         check="classifier bench",
     ),
     Fault(
@@ -342,8 +344,8 @@ FAULTS = (
         name="stall-timeout",
         meaning="a stalled packet is ended a cycle too early",
         file="rtl/classifier.py",
-        old="stalled == config.stall_cycles - 1",
-        new="stalled == config.stall_cycles - 2",
+        old="init=config.stall_cycles - 2)",
+        new="init=config.stall_cycles - 3)",
         check="classifier bench",
     ),
     Fault(
@@ -353,6 +355,22 @@ FAULTS = (
         old="with m.Elif(broken | (phase == Phase.PAD)):",
         new="with m.Elif(broken):",
         check="classifier bench",
+    ),
+    Fault(
+        name="offer",
+        meaning="a head that waits is not offered again",
+        file="rtl/classifier.py",
+        old="offer.length.eq(Mux(go, Mux(routed.good, routed.length, 0), length)),",
+        new="offer.length.eq(Mux(routed.good, routed.length, 0)),",
+        check="classifier bench",
+    ),
+    Fault(
+        name="counters-clear",
+        meaning="an event in the cycle of a clear is kept",
+        file="rtl/counters.py",
+        old="m.d.sync += count.eq(0)",
+        new="m.d.sync += count.eq(event)",
+        check="counters bench",
     ),
     Fault(
         name="complete",

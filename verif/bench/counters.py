@@ -19,7 +19,7 @@ async def matches_model(dut, events: float, clears: float) -> None:
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     model = CountersModel()
     bench = Lockstep(dut, Counters(), model)
-    i, cleared = model.inputs, 0
+    i, o, cleared = model.inputs, model.outputs, 0
     for _ in range(2):
         await bench.reset()
         for _ in range(CYCLES // 2):
@@ -30,9 +30,9 @@ async def matches_model(dut, events: float, clears: float) -> None:
                 rng.integers(len(Broken)),
             )
             i.clear[0] = rng.random() < clears
-            counted = int(model.outputs.counts_accepted[0])
-            outputs = await bench.step()
-            cleared += int(outputs.counts_accepted[0]) < counted
-        for name in outputs._fields:
-            assert clears or getattr(outputs, name).all(), name
+            counted = int(o.counts_accepted[0])
+            await bench.step()
+            cleared += int(o.counts_accepted[0]) < counted
+        for name in o._fields:
+            assert clears or getattr(o, name).all(), name
     assert cleared > bool(clears)  # once by the second reset

@@ -1,4 +1,4 @@
-"""cocotb bench of rtl.table: lockstep with the golden model under random lookups, takes and writes."""
+"""cocotb bench of rtl.table: lockstep with the golden model under lookups, takes and writes."""
 
 import os
 
