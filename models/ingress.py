@@ -2,10 +2,17 @@
 
 from collections import namedtuple
 
-from models.backlog import BacklogOutputs, backlog_clock, backlog_outputs, backlog_state
+import numpy as np
+
+from models.backlog import (
+    BacklogOutputs,
+    backlog_clock,
+    backlog_outputs,
+    backlog_state,
+    unpack_claims,
+)
 from models.buffer import (
     BufferOutputs,
-    buffer_admit,
     buffer_clock,
     buffer_output_shapes,
     buffer_outputs,
@@ -15,7 +22,6 @@ from models.classifier import (
     ClassifierInputs,
     ClassifierOutputs,
     classifier_clock,
-    classifier_offer,
     classifier_outputs,
     classifier_shapes,
     classifier_state,
@@ -39,29 +45,27 @@ IngressInputs = namedtuple(
     "IngressInputs",
     "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user port enable drain reset "
     "enabled program_valid program_partition program_address program_mask inject pop_valid "
-    "pop_queue claim_valid claim_queue",
+    "pop_queue claim connects",
 )
 IngressOutputs = namedtuple(
     "IngressOutputs",
-    "i_ready o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark o_flit_parity "
-    "released_valid released_queue released_flits drop_valid drop_reason drop_header occupancy "
-    "idle singles longs partial length complete_valid complete_flits counters_accepted "
-    "counters_dropped counters_errored",
+    "i_ready program_ready o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
+    "o_flit_parity released_valid released_queue accepted drop_valid drop_reason drop_header "
+    "broken_valid broken_reason occupancy idle one many taken_valid taken_flits taken_open "
+    "complete lost",
 )
 IngressParts = namedtuple(
     "IngressParts",
-    "classifier classifier_in classifier_out buffer buffer_out backlog completed",
+    "classifier classifier_in classifier_out buffer buffer_out backlog complete lost",
 )
 
 
 def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
     """State of all parts after reset, and the wires between them.
 
-    ``completed`` (instances,) is the register between ``complete`` of the classifier and that of
-    the ingress: the buffer's ``stored`` is right one cycle after the push of the last flit.
+    ``complete`` and ``lost`` (instances,) are the registers behind those of the leaves.
     """
     inputs, outputs = classifier_shapes(config, instances)
-    completed = namedtuple("Completed", "complete")
     return IngressParts(
         classifier=classifier_state(config, instances),
         classifier_in=allocate(ClassifierInputs, inputs),
@@ -69,7 +73,8 @@ def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
         buffer=buffer_state(config, instances),
         buffer_out=allocate(BufferOutputs, buffer_output_shapes(config, instances)),
         backlog=backlog_state(config, instances),
-        completed=allocate(completed, {"complete": (instances,)}).complete,
+        complete=np.zeros(instances, dtype=np.int64),
+        lost=np.zeros(instances, dtype=np.int64),
     )
 
 
@@ -81,16 +86,26 @@ def ingress_outputs(p, parts, n):
 
 
 @compiled
-def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim_valid, claim_queue):
-    """Header check and admission of instance ``n``, then its clock edge."""
+def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
+    """Combinational outputs of instance ``n``, then its clock edge.
+
+    ``claim`` is the queue that each stage claims, or -1.
+    """
     inputs, outputs = parts.classifier_in, parts.classifier_out
-    classifier_offer(p, parts.classifier, inputs, outputs, n)
-    if outputs.offer_valid[n]:
-        queue = outputs.offer_queue[n]
-        inputs.admit[n] = buffer_admit(p, parts.buffer, n, queue, outputs.offer_length[n])
-        inputs.used_high[n] = parts.buffer.used[n, queue] >= p.mark_flits
+    inputs.admit[n] = parts.buffer_out.admit[n]
+    inputs.used_high[n] = parts.buffer_out.used_high[n]
     classifier_clock(p, parts.classifier, inputs, outputs, n)
-    buffer_clock(p, parts.buffer, n, pop_valid, pop_queue, outputs, inject)
+    parts.lost[n] = buffer_clock(
+        p,
+        parts.buffer,
+        n,
+        pop_valid,
+        pop_queue,
+        outputs,
+        outputs.offer_queue[n],
+        outputs.offer_length[n],
+        inject,
+    )
     backlog_clock(
         p,
         parts.backlog,
@@ -100,14 +115,14 @@ def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim_valid, claim_
         outputs.announce_length[n],
         outputs.announce_partial[n],
         outputs.complete[n],
-        claim_valid,
-        claim_queue,
+        claim,
+        connects,
     )
-    parts.completed[n] = outputs.complete[n]
+    parts.complete[n] = outputs.complete[n]
 
 
 class IngressModel:
-    """One input port: 2 cycles from ``i`` to showing in the backlog, 1 from ``pop`` to ``o``."""
+    """One input port: 5 cycles from ``i`` to showing in the backlog, 2 from ``pop`` to ``o``."""
 
     def __init__(self, config: SwitchConfig):
         self.config = config
@@ -118,8 +133,7 @@ class IngressModel:
             classifier_in
             | classifier_out
             | buffer_output_shapes(config, 1)
-            | {"claim_valid": (1, k), "claim_queue": (1, k), "singles": (1, k, vector)}
-            | {"longs": (1, vector), "partial": (1, vector), "length": (1, config.queues)}
+            | {"claim": (1, k, vector), "one": (1, vector), "many": (1, vector)}
         )
         self.inputs = allocate(
             IngressInputs, {name: wide.get(name, (1,)) for name in IngressInputs._fields}
@@ -127,6 +141,7 @@ class IngressModel:
         self.outputs = allocate(
             IngressOutputs, {name: wide.get(name, (1,)) for name in IngressOutputs._fields}
         )
+        self.claim = np.zeros(k, dtype=np.int64)
         self.reset()
 
     def reset(self) -> None:
@@ -137,13 +152,13 @@ class IngressModel:
         """Outputs of this cycle, then the clock edge."""
         i, o, parts = self.inputs, self.outputs, self.parts
         ingress_outputs(self.p, parts, 0)
-        backlog = BacklogOutputs(o.singles, o.longs, o.partial, o.length)
+        backlog = BacklogOutputs(o.one, o.many, o.taken_valid, o.taken_flits, o.taken_open)
         backlog_outputs(self.p, parts.backlog, backlog, 0)
-        o.complete_valid[:] = parts.completed
-        o.complete_flits[:] = parts.buffer_out.stored
+        o.complete[:], o.lost[:] = parts.complete, parts.lost
         o.idle[:] = parts.classifier_out.idle & (parts.buffer_out.occupancy == 0)
         for name in set(ClassifierInputs._fields) & set(IngressInputs._fields):
             getattr(parts.classifier_in, name)[:] = getattr(i, name)
+        unpack_claims(self.p, i, 0, self.claim)
         ingress_clock(
             self.p,
             parts,
@@ -151,10 +166,11 @@ class IngressModel:
             i.inject[0],
             i.pop_valid[0],
             i.pop_queue[0],
-            i.claim_valid[0],
-            i.claim_queue[0],
+            self.claim,
+            i.connects[0],
         )
         for part in (parts.classifier_out, parts.buffer_out):
-            for name in (set(part._fields) & set(IngressOutputs._fields)) - {"idle"}:
+            shared = set(part._fields) & set(IngressOutputs._fields)
+            for name in shared - {"idle", "complete", "lost"}:
                 getattr(o, name)[:] = getattr(part, name)
         return o

@@ -25,6 +25,15 @@ from models.traffic import (
 __all__ = ["Rig"]
 
 
+@njit(cache=True)
+def rig_events(p, events, drop_valid, broken_valid, parity):
+    """Count packets dropped and broken, and flits of wrong parity, of one cycle."""
+    for n in range(p.ports):
+        events[0] += drop_valid[n]
+        events[1] += broken_valid[n]
+        events[2] += parity[n >> 6] >> (n & 63) & 1
+
+
 @njit(cache=True)  # not `compiled`: a handle is counted
 def rig_cycles(handle, start, end):
     """Run from cycle ``start`` to before ``end``, or until a workload step has finished.
@@ -33,7 +42,9 @@ def rig_cycles(handle, start, end):
     becomes what they were in the n-th cycle (traces of no rows: nothing is kept). Returns the
     next cycle.
     """
-    p, i_line, o_line, limit, packets, source, sink, i, o, parts, flats, traces = handle.value
+    p, i_line, o_line, limit, packets, source, sink, i, o, parts, flats, traces, events = (
+        handle.value
+    )
     finishes = sink.finishes[0]
     for cycle in range(start, end):
         sources_drive(
@@ -58,7 +69,6 @@ def rig_cycles(handle, start, end):
             o.released_valid[0],
             o.released_output[0],
             o.released_traffic_class[0],
-            o.released_flits[0],
         )
         sinks_taken(
             p,
@@ -72,6 +82,7 @@ def rig_cycles(handle, start, end):
             o.o_payload_last[0],
             o.o_payload_user[0],
         )
+        rig_events(p, events, o.drop_valid[0], o.broken_valid[0], o.parity[0])
         if traces[0].shape[0]:
             for side in range(2):
                 for k in range(flats[side].size):
@@ -101,6 +112,8 @@ class Rig:
     ----------
     cycle : int
         The next cycle.
+    events : int64 array (3,)
+        Packets dropped, packets broken, flits of wrong parity.
     """
 
     def __init__(
@@ -124,6 +137,7 @@ class Rig:
             np.zeros((trace, memory.size), dtype=np.int64) for memory in self.flats
         )
         self.cycle = 0
+        self.events = np.zeros(3, dtype=np.int64)
         self.handle = Handle(
             (
                 self.model.p,
@@ -138,6 +152,7 @@ class Rig:
                 self.model.parts,
                 self.flats,
                 self.traces,
+                self.events,
             )
         )
         everyone = (1 << config.ports) - 1
@@ -149,6 +164,11 @@ class Rig:
     def outputs(self) -> Any:
         """Outputs of the last cycle."""
         return self.model.outputs
+
+    def take_note(self, outputs: Any) -> None:
+        """Count the events of a cycle that something else than the model has run."""
+        o = outputs
+        rig_events(self.model.p, self.events, o.drop_valid[0], o.broken_valid[0], o.parity[0])
 
     def run(self, cycles: int) -> int:
         """Run for ``cycles``, or less if a workload step finishes; return how many were run."""

@@ -21,6 +21,7 @@ __all__ = [
     "SchedulerOutputs",
     "SchedulerState",
     "scheduler_clock",
+    "scheduler_output_shapes",
     "scheduler_outputs",
     "scheduler_state",
 ]
@@ -97,7 +98,8 @@ def scheduler_outputs(p, s, outputs, i):
     """What the match register shows, and which outputs are active."""
     horizon = s.in_queue.shape[1]
     slot = s.now[0] % horizon
-    outputs.active[i] = 0
+    for word in range(outputs.active.shape[1]):
+        outputs.active[i, word] = 0
     for output in range(p.ports):
         outputs.select_valid[i, output] = s.out_input[output, slot] >= 0
         active = s.out_connected[output] >= 0
@@ -366,15 +368,7 @@ class SchedulerModel:
                 "accepts": (1, n),
             },
         )
-        self.outputs = allocate(
-            SchedulerOutputs,
-            {
-                "claim": (1, n, k, vector),
-                "connects": (1, (n + 63) // 64),
-                **dict.fromkeys(SchedulerOutputs._fields[2:-1], (1, n)),
-                "active": (1, (n + 63) // 64),
-            },
-        )
+        self.outputs = allocate(SchedulerOutputs, scheduler_output_shapes(config))
         self.bits = [np.zeros(n, dtype=np.int64) for _ in range(2)]
         self.reset()
 
@@ -406,11 +400,21 @@ class SchedulerModel:
 @compiled
 def claims_to_bits(p, s, outputs, i):
     """The claims of a cycle as the one-hot vectors of the ports."""
-    outputs.claim[i] = 0
-    outputs.connects[i] = 0
+    for word in range(outputs.connects.shape[1]):
+        outputs.connects[i, word] = 0
     for n in range(p.ports):
         for k in range(p.iterations):
             queue = s.claim_queue[n, k]
+            for word in range(outputs.claim.shape[3]):
+                outputs.claim[i, n, k, word] = 0
             if queue >= 0:
                 outputs.claim[i, n, k, queue >> 6] |= 1 << (queue & 63)
         outputs.connects[i, n >> 6] |= s.connects[n] << (n & 63)
+
+
+def scheduler_output_shapes(config: SwitchConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of :class:`SchedulerOutputs`."""
+    n, k = config.ports, config.iterations
+    vector, port_words = (config.queues + 63) // 64, (n + 63) // 64
+    wide = {"claim": (1, n, k, vector), "connects": (1, port_words), "active": (1, port_words)}
+    return {name: wide.get(name, (1, n)) for name in SchedulerOutputs._fields}

@@ -20,15 +20,15 @@ from models.egress import (
     EgressOutputs,
     egress_clock,
     egress_outputs,
+    egress_shapes,
     egress_state,
 )
 from models.ingress import ingress_clock, ingress_outputs, ingress_parts
-from models.packet import Broken, Drop
 from models.parameters import parameters
 from models.record import allocate
 from models.scheduler import (
     SchedulerOutputs,
-    scheduler_match,
+    scheduler_clock,
     scheduler_output_shapes,
     scheduler_outputs,
     scheduler_state,
@@ -43,12 +43,12 @@ SwitchInputs = namedtuple(
 )
 SwitchOutputs = namedtuple(
     "SwitchOutputs",
-    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user released_valid "
-    "released_output released_traffic_class released_flits drop_valid drop_reason drop_header "
-    "idle ingress_occupancy egress_occupancy ingress_counters_accepted ingress_counters_dropped "
-    "ingress_counters_errored egress_counters_delivered egress_counters_errored "
-    "egress_counters_discarded egress_counters_parity",
+    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user "
+    "program_ready released_valid released_output released_traffic_class drop_valid drop_reason drop_header idle "
+    "ingress_occupancy egress_occupancy accepted broken_valid broken_reason delivered errored "
+    "discarded parity",
 )
+EVENTS = ("delivered", "errored", "discarded", "parity")  # of the egress, a bit per port
 SwitchParts = namedtuple(
     "SwitchParts",
     "ingress scheduler scheduler_out crossbar crossbar_in crossbar_out egress egress_in egress_out",
@@ -59,14 +59,14 @@ def switch_shapes(config: SwitchConfig) -> tuple[dict[str, Any], dict[str, Any]]
     """Shapes of :class:`SwitchInputs` and :class:`SwitchOutputs`."""
     n, mask_words, keep_words = config.ports, (config.ports + 63) // 64, config.flit_bytes // 64
     wide: dict[str, tuple[int, ...]] = dict.fromkeys(
-        ("enable", "drain", "reset", "inject", "idle"), (1, mask_words)
+        ("enable", "drain", "reset", "inject", "idle", "accepted", *EVENTS), (1, mask_words)
     )
-    wide |= {"program_valid": (1,), "program_partition": (1,), "program_address": (1,)}
+    wide |= dict.fromkeys(
+        ("program_valid", "program_ready", "program_partition", "program_address"), (1,)
+    )
     wide |= {"program_mask": (1, mask_words), "drop_header": (1, n, 1)}
     wide |= {"i_payload_data": (1, n, config.words), "o_payload_data": (1, n, config.words)}
     wide |= {name: (1, n, max(1, keep_words)) for name in ("i_payload_keep", "o_payload_keep")}
-    wide |= {"ingress_counters_dropped": (1, n, len(Drop))}
-    wide |= {"ingress_counters_errored": (1, n, len(Broken))}
     kinds = SwitchInputs, SwitchOutputs
     inputs, outputs = ({f: wide.get(f, (1, n)) for f in kind._fields} for kind in kinds)
     return inputs, outputs
@@ -83,17 +83,14 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             **{name: getattr(inputs, name)[0] for name in SwitchInputs._fields[:5]}
         ),
         classifier_out=ingress.classifier_out._replace(
-            i_ready=outputs.i_ready[0],
-            drop_valid=outputs.drop_valid[0],
-            drop_reason=outputs.drop_reason[0],
-            drop_header=outputs.drop_header[0],
-            counters_accepted=outputs.ingress_counters_accepted[0],
-            counters_dropped=outputs.ingress_counters_dropped[0],
-            counters_errored=outputs.ingress_counters_errored[0],
+            **{
+                name: getattr(outputs, name)[0]
+                for name in ("i_ready", "drop_valid", "drop_reason", "drop_header")
+                + ("broken_valid", "broken_reason")
+            }
         ),
         buffer_out=ingress.buffer_out._replace(
             released_valid=outputs.released_valid[0],
-            released_flits=outputs.released_flits[0],
             occupancy=outputs.ingress_occupancy[0],
         ),
     )
@@ -112,27 +109,17 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
         **{
             name.replace("o_", "i_", 1): getattr(crossbar_out, name)[0]
             for name in crossbar_out._fields
-        },
-        **{
-            name: getattr(scheduler_out, name)[0]
-            for name in ("reserve_valid", "reserve_traffic_class", "reserve_length")
+            if name != "moving"
         },
         reset=np.zeros(n, dtype=np.int64),
         o_ready=inputs.o_ready[0],
     )
-    egress_out = EgressOutputs(
-        room=np.zeros((n, config.classes), dtype=np.int64),
-        idle=np.zeros(n, dtype=np.int64),
+    egress_out = allocate(EgressOutputs, egress_shapes(config, n)[1])._replace(
         occupancy=outputs.egress_occupancy[0],
         **{
             name: getattr(outputs, name)[0]
             for name in EgressOutputs._fields
             if name.startswith("o_")
-        },
-        **{
-            name: getattr(outputs, f"egress_{name}")[0]
-            for name in EgressOutputs._fields
-            if name.startswith("counters_")
         },
     )
     return SwitchParts(
@@ -167,6 +154,26 @@ def spread(p, inputs, parts):
 
 
 @compiled
+def collect(p, outputs, parts):
+    """What the ports tell, to the vectors that have a bit for each."""
+    ingress, egress = parts.ingress, parts.egress_out
+    outputs.program_ready[0] = ingress.classifier_out.program_ready[0]
+    for word in range(outputs.idle.shape[1]):
+        outputs.accepted[0, word] = 0
+        outputs.delivered[0, word] = 0
+        outputs.errored[0, word] = 0
+        outputs.discarded[0, word] = 0
+        outputs.parity[0, word] = 0
+    for n in range(p.ports):
+        word, bit = n >> 6, n & 63
+        outputs.accepted[0, word] |= ingress.classifier_out.accepted[n] << bit
+        outputs.delivered[0, word] |= egress.delivered[n] << bit
+        outputs.errored[0, word] |= egress.errored[n] << bit
+        outputs.discarded[0, word] |= egress.discarded[n] << bit
+        outputs.parity[0, word] |= egress.parity[n] << bit
+
+
+@compiled
 def switch_step(p, inputs, outputs, parts):
     """Outputs of this cycle, then the clock edge."""
     ingress, scheduler_out = parts.ingress, parts.scheduler_out
@@ -174,27 +181,33 @@ def switch_step(p, inputs, outputs, parts):
     scheduler_outputs(p, parts.scheduler, scheduler_out, 0)
     crossbar_outputs(p, parts.crossbar, parts.crossbar_out, 0)
     for word in range(outputs.idle.shape[1]):
-        outputs.idle[0, word] = 0
+        outputs.idle[0, word] = ~(
+            scheduler_out.active[0, word] | parts.crossbar_out.moving[0, word]
+        )
     for n in range(p.ports):
         ingress_outputs(p, ingress, n)
         egress_outputs(p, parts.egress, parts.egress_out, n)
         queue = ingress.buffer_out.released_queue[n]
         outputs.released_output[0, n] = queue // p.classes
         outputs.released_traffic_class[0, n] = queue % p.classes
-        if ingress.classifier_out.idle[n] and ingress.buffer_out.occupancy[n] == 0:
-            outputs.idle[0, n >> 6] |= parts.egress_out.idle[n] << (n & 63)
+        still = ingress.classifier_out.idle[n] and ingress.buffer_out.occupancy[n] == 0
+        if not (still and parts.egress_out.idle[n]):
+            outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
+    for n in range(p.ports, 64 * outputs.idle.shape[1]):
+        outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
 
-    scheduler_match(
+    backlog = ingress.backlog
+    scheduler_clock(
         p,
         parts.scheduler,
-        ingress.backlog.singles,
-        ingress.backlog.length,
-        ingress.backlog.partial,
-        ingress.completed,
-        ingress.buffer_out.stored,
-        parts.egress_out.room,
-        scheduler_out,
-        0,
+        backlog.one,
+        backlog.many,
+        backlog.taken_valid,
+        backlog.taken_flits,
+        backlog.taken_open,
+        ingress.complete,
+        ingress.lost,
+        parts.egress_out.accepts,
     )
     for n in range(p.ports):
         egress_clock(p, parts.egress, parts.egress_in, parts.egress_out, n)
@@ -207,9 +220,10 @@ def switch_step(p, inputs, outputs, parts):
             (inputs.inject[0, n >> 6] >> (n & 63)) & 1,
             scheduler_out.match_valid[0, n],
             scheduler_out.match_queue[0, n],
-            scheduler_out.claim_valid[0, n],
-            scheduler_out.claim_queue[0, n],
+            parts.scheduler.claim_queue[n],
+            parts.scheduler.connects[n],
         )
+    collect(p, outputs, parts)
 
 
 class SwitchModel:

@@ -522,12 +522,12 @@ def sources_taken(p, line, packets, state, cycle, ready):
 
 
 @njit(cache=True)
-def sources_released(p, state, valid, output, traffic_class, flits):
-    """Give back the ``flits`` that the switch has released, per port."""
+def sources_released(p, state, valid, output, traffic_class):
+    """Give back the flit that the switch has released, per port."""
     for n in range(p.ports):
         if valid[n]:
             queue = output[n] * p.classes + traffic_class[n]
-            state.outstanding[n * p.queues + queue] -= flits[n]
+            state.outstanding[n * p.queues + queue] -= 1
 
 
 class Sources:
@@ -588,9 +588,9 @@ class Sources:
         """Clock edge; ``ready`` (ports,) is what the switch answered in ``cycle``."""
         sources_taken(self.parameters, self.line, self.packets, self.state, cycle, ready)
 
-    def released(self, valid: Ints, output: Ints, traffic_class: Ints, flits: Ints) -> None:
+    def released(self, valid: Ints, output: Ints, traffic_class: Ints) -> None:
         """Take note of room that the switch gave back; all (ports,)."""
-        sources_released(self.parameters, self.state, valid, output, traffic_class, flits)
+        sources_released(self.parameters, self.state, valid, output, traffic_class)
 
     @property
     def done(self) -> bool:

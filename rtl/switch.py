@@ -175,10 +175,7 @@ class Switch(wiring.Component):
                 self.discarded[n].eq(egress.discarded),
                 self.parity[n].eq(egress.parity),
                 self.idle[n].eq(
-                    ingresses[n].idle
-                    & egress.idle
-                    & ~scheduler.active[n]
-                    & ~crossbar.moving[n]
+                    ingresses[n].idle & egress.idle & ~scheduler.active[n] & ~crossbar.moving[n]
                 ),
             ]
         return m

@@ -142,7 +142,7 @@ class Job:
 
     def results(self) -> dict[str, Any]:
         """Everything measured so far; draws the picture."""
-        outputs = self.rig.outputs
+        dropped, broken, parity = map(int, self.rig.events)
         collectives = [
             record | {"workload": self.workload.name} for record in self.program.results()
         ]
@@ -157,14 +157,14 @@ class Job:
             cycles=self.rig.cycle,
             seed=self.order.seed,
             complete=self.done,
-            dropped=int(outputs.ingress_counters_dropped.sum()),
+            dropped=dropped,
             cycles_compared=self.compared,
             mismatches=self.mismatches,
             collectives=collectives,
             workload=self.workload.name,
             seconds=time.monotonic() - self.began,
-            broken=int(outputs.ingress_counters_errored.sum()),
-            parity=int(outputs.egress_counters_parity.sum()),
+            broken=broken,
+            parity=parity,
         )
 
 

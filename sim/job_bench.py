@@ -58,8 +58,8 @@ async def alone(job: Job, bench: Lockstep, model: Replay, watch: Watch) -> None:
                 o.released_valid[0],
                 o.released_output[0],
                 o.released_traffic_class[0],
-                o.released_flits[0],
             )
+            rig.take_note(o)
             rig.sinks.taken(rig.cycle, *(field[0] for field in o[1:6]))
             rig.cycle += 1
             job.program.advance(rig.sinks, rig.cycle - 1)

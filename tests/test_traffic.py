@@ -289,7 +289,7 @@ def test_shares():
             row = sources.state.active[0]
             free = np.where(port & (table.destination[row] == 2), 1, 0)
             sources.taken(cycle, np.ones(8, np.int64))
-            sources.released(free, np.full(8, 2), np.zeros(8, np.int64), np.ones(8, np.int64))
+            sources.released(free, np.full(8, 2), np.zeros(8, np.int64))
         assert sources.state.outstanding.max() <= limit
     sent = [int((table.injected[table.destination == d] >= 0).sum()) for d in (1, 2)]
     assert sent == [limit // 8, 100], "the stopped output blocks its own queue only"
