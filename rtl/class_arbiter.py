@@ -15,7 +15,7 @@ class ClassArbiter(wiring.Component):
     Latency: 0 cycles from ``request`` to ``grant`` (combinational). Throughput: ``picks`` grants
     per cycle, all from the same state.
     Fairness: none under ``strict``. Under ``weighted``, classes that always request share the
-    charged flits by their weights, to within a quantum and a packet.
+    charged flits by their weights, to within a quantum and a connection.
     Source: Shreedhar and Varghese, "Efficient fair queueing using deficit round robin", IEEE/ACM
     Transactions on Networking 4(3), 1996; here charged after the fact, and the most urgent class
     with a deficit goes first.
@@ -23,7 +23,7 @@ class ClassArbiter(wiring.Component):
     Parameters
     ----------
     config : SwitchConfig
-        Uses ``classes``, ``class_policy``, ``class_weights`` and ``max_packet_flits``.
+        Uses ``classes``, ``class_policy``, ``class_weights`` and ``limit`` (a largest packet fits).
     picks : int
         Independent choices per cycle, 1 or more.
 
@@ -31,26 +31,30 @@ class ClassArbiter(wiring.Component):
     -------
     request : In(classes).array(picks)
         Bit ``c`` is high while class ``c`` wants to be chosen by this pick.
-    advance : In(picks)
-        Bit ``k`` is high if the grant of pick ``k`` is used in this cycle. Not read if strict.
-    charge : In(range(2 * max_packet_flits + 1)).array(classes)
-        Flits to subtract from the deficit of each class in this cycle. Not read if strict.
+    refill : In(1)
+        Every class gains its quantum in this cycle. Not read if strict.
+    charge : In(classes)
+        Bit ``c`` is high if class ``c`` sends one flit; it is paid after the refill. Not read if
+        strict.
     grant : Out(classes).array(picks)
         One-hot, or zero if nothing requests.
+    spent : Out(picks)
+        Bit ``k`` is high if pick ``k`` has requests, and none of a class with a positive deficit;
+        if such a grant is used, ``refill`` is due. Never if strict.
 
     Attributes
     ----------
     deficit : list of Signal
         State: flits that each class may still send before others have their turn; from
-        ``-2 * max_packet_flits``, where it saturates, to its quantum. Proofs read it.
+        ``-2 * limit``, where it saturates, to its quantum. Proofs read it.
     """
 
     def __init__(self, config: SwitchConfig, *, picks: int):
         if picks < 1:
             raise ValueError(f"picks must be 1 or more, not {picks}")
         self.config, self.picks = config, picks
-        self.debt = 2 * config.max_packet_flits
-        self.quanta = [weight * config.max_packet_flits for weight in config.class_weights]
+        self.debt = 2 * config.limit
+        self.quanta = [weight * config.limit for weight in config.class_weights]
         self.deficit = [
             Signal(range(-self.debt, quantum + 1), init=quantum, name=f"deficit_{c}")
             for c, quantum in enumerate(self.quanta)
@@ -58,9 +62,10 @@ class ClassArbiter(wiring.Component):
         super().__init__(
             {
                 "request": In(config.classes).array(picks),
-                "advance": In(picks),
-                "charge": In(range(self.debt + 1)).array(config.classes),
+                "refill": In(1),
+                "charge": In(config.classes),
                 "grant": Out(config.classes).array(picks),
+                "spent": Out(picks),
             }
         )
 
@@ -69,7 +74,6 @@ class ClassArbiter(wiring.Component):
         weighted = self.config.class_policy == "weighted"
 
         positive = Signal(self.config.classes)
-        spent = Signal(self.picks)  # picks that are used and found no positive deficit
         if weighted:
             m.d.comb += positive.eq(Cat(deficit > 0 for deficit in self.deficit))
 
@@ -78,17 +82,14 @@ class ClassArbiter(wiring.Component):
             candidates = Mux(preferred.any(), preferred, self.request[k])
             reverse = candidates[::-1]
             lowest = (reverse & -reverse)[: self.config.classes]
-            m.d.comb += [
-                self.grant[k].eq(lowest[::-1]),
-                spent[k].eq(self.advance[k] & self.request[k].any() & ~preferred.any()),
-            ]
+            m.d.comb += self.grant[k].eq(lowest[::-1])
+            if weighted:
+                m.d.comb += self.spent[k].eq(self.request[k].any() & ~preferred.any())
 
         if weighted:
-            for deficit, quantum, charge in zip(
-                self.deficit, self.quanta, self.charge, strict=True
-            ):
-                refilled = Mux(deficit > 0, quantum, deficit + quantum)
-                left = Mux(spent.any(), refilled, deficit) - charge
-                m.d.sync += deficit.eq(Mux(left < -self.debt, -self.debt, left))
+            for c, (deficit, quantum) in enumerate(zip(self.deficit, self.quanta, strict=True)):
+                refilled = Mux(positive[c], quantum, deficit + quantum)
+                pays = self.charge[c] & (self.refill | (deficit != -self.debt))
+                m.d.sync += deficit.eq(Mux(self.refill, refilled, deficit) - pays)
 
         return m
