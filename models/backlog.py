@@ -1,6 +1,6 @@
-"""Golden model of rtl.backlog: which packets of an ingress wait to be matched.
+"""Golden model of rtl.backlog: how many flits of an ingress wait to be claimed.
 
-Each queue is a plain list of packet lengths; what it shows is counted from its head.
+One number per queue; the bit vectors that it shows are changed where a number changes.
 """
 
 from collections import namedtuple
@@ -22,123 +22,112 @@ __all__ = [
 
 BacklogInputs = namedtuple(
     "BacklogInputs",
-    "announce_valid announce_queue announce_length announce_partial complete claim_valid "
-    "claim_queue",
+    "announce_valid announce_queue announce_length announce_partial complete claim connects",
 )
-BacklogOutputs = namedtuple("BacklogOutputs", "singles longs partial length")
+BacklogOutputs = namedtuple("BacklogOutputs", "one many taken_valid taken_flits taken_open")
 BacklogState = namedtuple(
-    "BacklogState",
-    "lengths head count hidden_queue singles length partial arriving",
+    "BacklogState", "ready one many taken_valid taken_flits taken_open arriving"
 )
 
 
 def backlog_state(config: SwitchConfig, instances: int) -> BacklogState:
-    """Empty lists; ``singles``, ``length`` and ``partial`` are what each queue shows."""
+    """Nothing waits."""
     q = config.queues
+    vector = (q + 63) // 64
     state = allocate(
         BacklogState,
         {
-            "lengths": (instances, q, config.limit + 1),  # ring; a packet has at least one flit
-            "head": (instances, q),
-            "count": (instances, q),
-            "hidden_queue": (instances,),  # shows nothing in this cycle, or -1
-            "singles": (instances, q),
-            "length": (instances, q),
-            "partial": (instances, q),
+            "ready": (instances, q),  # flits
+            "one": (instances, vector),
+            "many": (instances, vector),
+            "taken_valid": (instances,),
+            "taken_flits": (instances,),
+            "taken_open": (instances,),
             "arriving": (instances,),  # queue whose last packet is partial, or -1
         },
     )
-    state.hidden_queue[:] = -1
     state.arriving[:] = -1
     return state
 
 
 @compiled
-def refresh(p, s, n, queue):
-    """Count what ``queue`` shows."""
-    ring = s.lengths.shape[2]
-    s.singles[n, queue] = 0
-    s.length[n, queue] = 0
-    s.partial[n, queue] = 0
-    if s.count[n, queue] == 0 or s.hidden_queue[n] == queue:
-        return
-    head = s.head[n, queue]
-    s.length[n, queue] = s.lengths[n, queue, head]
-    if s.length[n, queue] == 1:
-        for k in range(min(p.iterations, s.count[n, queue])):
-            if s.lengths[n, queue, (head + k) % ring] != 1:
-                break
-            s.singles[n, queue] += 1
-    elif s.count[n, queue] == 1 and s.arriving[n] == queue:
-        s.partial[n, queue] = 1
+def backlog_show(s, n, queue):
+    """Both bits of ``queue``."""
+    word, bit = queue >> 6, queue & 63
+    mask = 1 << bit
+    ready = s.ready[n, queue]
+    s.one[n, word] = (s.one[n, word] & ~mask) | ((ready >= 1) << bit)
+    s.many[n, word] = (s.many[n, word] & ~mask) | ((ready >= 2) << bit)
 
 
 @compiled
 def backlog_outputs(p, s, outputs, n):
-    """Bit vectors of what the queues show."""
-    outputs.singles[n] = 0
-    outputs.longs[n] = 0
-    outputs.partial[n] = 0
-    for queue in range(p.queues):
-        word, bit = queue >> 6, queue & 63
-        for k in range(s.singles[n, queue]):
-            outputs.singles[n, k, word] |= 1 << bit
-        outputs.longs[n, word] |= (s.length[n, queue] > 1) << bit
-        outputs.partial[n, word] |= s.partial[n, queue] << bit
-        outputs.length[n, queue] = s.length[n, queue]
+    """All outputs are registers."""
+    for word in range(s.one.shape[1]):
+        outputs.one[n, word] = s.one[n, word]
+        outputs.many[n, word] = s.many[n, word]
+    outputs.taken_valid[n] = s.taken_valid[n]
+    outputs.taken_flits[n] = s.taken_flits[n]
+    outputs.taken_open[n] = s.taken_open[n]
 
 
 @compiled
-def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim_valid, claim_queue):
-    """Claims leave at the head, an announced packet joins at the end; then the clock edge."""
-    ring = s.lengths.shape[2]
-    uncovered = s.hidden_queue[n]
-    s.hidden_queue[n] = -1
-    for k in range(p.iterations):
-        if claim_valid[k]:
-            claimed = claim_queue[k]
-            if s.length[n, claimed] > 1:
-                s.hidden_queue[n] = claimed
-            s.head[n, claimed] = (s.head[n, claimed] + 1) % ring
-            s.count[n, claimed] -= 1
-    finished = s.arriving[n]
+def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, connection):
+    """A packet joins; then the claims take what they may; then the clock edge.
+
+    ``claim`` is the queue that each stage claims, or -1, ``connection`` whether the claim of
+    stage 0 takes all.
+    """
     if complete:
         s.arriving[n] = -1
     if announced:
-        s.lengths[n, queue, (s.head[n, queue] + s.count[n, queue]) % ring] = length
-        s.count[n, queue] += 1
+        s.ready[n, queue] += length
         if partial:
             s.arriving[n] = queue
-        refresh(p, s, n, queue)
-    if complete:
-        refresh(p, s, n, finished)
-    if uncovered >= 0:
-        refresh(p, s, n, uncovered)
+        backlog_show(s, n, queue)
+    s.taken_valid[n] = 0
     for k in range(p.iterations):
-        if claim_valid[k]:
-            refresh(p, s, n, claim_queue[k])
+        claimed = claim[k]
+        if claimed < 0:
+            continue
+        if k == 0 and connection:
+            s.taken_valid[n] = 1
+            s.taken_flits[n] = s.ready[n, claimed]
+            s.taken_open[n] = s.arriving[n] == claimed
+            s.ready[n, claimed] = 0
+        else:
+            s.ready[n, claimed] -= 1
+        backlog_show(s, n, claimed)
+
+
+@compiled
+def unpack_claims(p, inputs, n, claim):
+    """The queue of each stage's one-hot vector, or -1."""
+    for k in range(p.iterations):
+        claim[k] = -1
+        for queue in range(p.queues):
+            if inputs.claim[n, k, queue >> 6] >> (queue & 63) & 1:
+                claim[k] = queue
 
 
 class BacklogModel:
-    """Packets that wait to be claimed; latency 1 cycle from announcement to showing."""
+    """Flits that wait to be claimed; latency 1 cycle from announcement to showing."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances
         self.p = parameters(config)
-        k, q = config.iterations, config.queues
-        vector = (q + 63) // 64
-        announce = dict.fromkeys(BacklogInputs._fields[:5], (instances,))
-        claim = dict.fromkeys(BacklogInputs._fields[5:], (instances, k))
-        self.inputs = allocate(BacklogInputs, announce | claim)
+        k, vector = config.iterations, (config.queues + 63) // 64
+        self.inputs = allocate(
+            BacklogInputs,
+            dict.fromkeys(BacklogInputs._fields[:5], (instances,))
+            | {"claim": (instances, k, vector), "connects": (instances,)},
+        )
         self.outputs = allocate(
             BacklogOutputs,
-            {
-                "singles": (instances, k, vector),
-                "longs": (instances, vector),
-                "partial": (instances, vector),
-                "length": (instances, q),
-            },
+            {"one": (instances, vector), "many": (instances, vector)}
+            | dict.fromkeys(BacklogOutputs._fields[2:], (instances,)),
         )
+        self.claim = allocate(namedtuple("Claims", "queue"), {"queue": (k,)}).queue
         self.reset()
 
     def reset(self) -> None:
@@ -150,6 +139,7 @@ class BacklogModel:
         i = self.inputs
         for n in range(self.instances):
             backlog_outputs(self.p, self.state, self.outputs, n)
+            unpack_claims(self.p, i, n, self.claim)
             backlog_clock(
                 self.p,
                 self.state,
@@ -159,7 +149,7 @@ class BacklogModel:
                 i.announce_length[n],
                 i.announce_partial[n],
                 i.complete[n],
-                i.claim_valid[n],
-                i.claim_queue[n],
+                self.claim,
+                i.connects[n],
             )
         return self.outputs

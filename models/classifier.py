@@ -16,7 +16,6 @@ __all__ = [
     "ClassifierOutputs",
     "ClassifierState",
     "classifier_clock",
-    "classifier_offer",
     "classifier_outputs",
     "classifier_shapes",
     "classifier_state",
@@ -29,56 +28,52 @@ ClassifierInputs = namedtuple(
 )
 ClassifierOutputs = namedtuple(
     "ClassifierOutputs",
-    "i_ready push_valid push_first push_queue push_length push_flit_data push_flit_count "
-    "push_flit_last push_flit_error push_flit_mark push_flit_parity offer_valid offer_queue "
+    "i_ready program_ready push_valid push_first push_queue push_length push_flit_data "
+    "push_flit_count push_flit_last push_flit_error push_flit_mark push_flit_parity offer_queue "
     "offer_length announce_valid announce_queue announce_length announce_partial complete "
-    "drop_valid drop_reason drop_header idle counters_accepted counters_dropped counters_errored",
+    "accepted drop_valid drop_reason drop_header broken_valid broken_reason idle",
 )
 ClassifierState = namedtuple(
     "ClassifierState",
-    "phase full data keep last error route members routes partitions queue length tail sent mark "
-    "over stalled accepted dropped errored",
+    "full data keep last error route members refusal phase routes partitions age gap may_begin resets queue length "
+    "tail sent mark over stalled accepted dropped drop_reason drop_header broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)
 PARTITIONS = 256
+STAGES = 4
+JUDGED, HEAD = 2, 3  # stages, of which the first is 0: from here on the refusal is known; the last
+UNKNOWN = -2  # no refusal yet
+GOOD = -1
 
 # numba takes plain integers as constants, not the members of an IntEnum
 UNICAST = int(Operation.UNICAST)
-DROPS = len(Drop)
 D_LENGTH, D_OPERATION, D_CLASS, D_ROUTE, D_PARTITION, D_DISABLED = (int(d) for d in Drop)
-BROKENS = len(Broken)
 B_INPUT, B_KEEP, B_SHORT, B_LONG, B_STALL, B_RESET = (int(b) for b in Broken)
 
 
 def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
     """Nothing received; the forwarding table is the identity, every port in every partition."""
     mask_words = (config.ports + 63) // 64
-    state = allocate(
-        ClassifierState,
-        {
-            "phase": (instances,),
-            "full": (instances,),  # the stage register holds a flit
-            "data": (instances, config.words),
-            "keep": (instances, (config.flit_bytes + 63) // 64),
-            "last": (instances,),
-            "error": (instances,),
-            "route": (instances, mask_words),  # looked up with that flit
-            "members": (instances, mask_words),
-            "routes": (instances, config.endpoints, mask_words),
-            "partitions": (instances, PARTITIONS, mask_words),
-            "queue": (instances,),  # of the packet under way
-            "length": (instances,),
-            "tail": (instances,),  # bytes of its last flit
-            "sent": (instances,),
-            "mark": (instances,),
-            "over": (instances,),  # its stream has ended
-            "stalled": (instances,),
-            "accepted": (instances,),
-            "dropped": (instances, DROPS),
-            "errored": (instances, BROKENS),
-        },
-    )
+    pipeline = instances, STAGES
+    shapes = {name: (instances,) for name in ClassifierState._fields}
+    shapes |= {
+        "full": pipeline,  # the stage holds a flit; else the rest of it is zero
+        "data": (*pipeline, config.words),
+        "keep": (*pipeline, (config.flit_bytes + 63) // 64),
+        "last": pipeline,
+        "error": pipeline,
+        "route": (*pipeline, mask_words),  # looked up with that flit
+        "members": (*pipeline, mask_words),
+        "refusal": pipeline,  # if the flit is a head: a Drop, GOOD or UNKNOWN
+        "routes": (instances, config.endpoints, mask_words),
+        "partitions": (instances, PARTITIONS, mask_words),
+        # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit;
+        # may_begin, resets: the controls of the cycle before.
+        # Of the packet under way: queue, length, tail (bytes of its last flit), sent, mark,
+        # over (its stream has ended), stalled. The rest: events that show in the next cycle.
+    }
+    state = allocate(ClassifierState, shapes)
     for port in range(config.ports):
         state.routes[:, port, port // 64] = np.array(1 << (port % 64), np.uint64).astype(np.int64)
         state.partitions[:, :, port // 64] |= state.routes[0, port, port // 64]
@@ -121,9 +116,9 @@ def odd(word):
 
 
 @compiled
-def verdict(p, s, inputs, n):
-    """Reason to drop the packet whose head is in the stage register, or -1."""
-    header = s.data[n, 0]
+def verdict(p, s, inputs, n, stage):
+    """Reason to drop the packet whose head is in ``stage``, or GOOD."""
+    header = s.data[n, stage, 0]
     length = (header >> 32) & 0xFFFF
     if length < p.min_packet_bytes or length > p.max_packet_bytes:
         return D_LENGTH
@@ -131,32 +126,31 @@ def verdict(p, s, inputs, n):
         return D_OPERATION
     if (header >> 48) & 0xF >= p.classes:
         return D_CLASS
-    output = only_port(p, s.route[n])
+    output = only_port(p, s.route[n, stage])
     if output < 0:
         return D_ROUTE
-    if not member(s.members[n], inputs.port[n]) or not member(s.members[n], output):
+    members = s.members[n, stage]
+    if not member(members, inputs.port[n]) or not member(members, output):
         return D_PARTITION
     if not member(inputs.enabled[n], output):
         return D_DISABLED
-    return -1
+    return GOOD
 
 
 @compiled
-def classifier_offer(p, s, inputs, outputs, n):
-    """Ask the buffer for room, if a good head waits."""
-    waits = s.phase[n] == IDLE and s.full[n] and inputs.enable[n] and not inputs.drain[n]
-    outputs.offer_valid[n] = 0
-    if waits and not inputs.reset[n] and verdict(p, s, inputs, n) < 0:
-        header = s.data[n, 0]
-        output = only_port(p, s.route[n])
-        outputs.offer_valid[n] = 1
+def offer(p, s, outputs, n, stage):
+    """Ask the buffer for room for what is in ``stage``, as if it were a head."""
+    outputs.offer_queue[n] = 0
+    outputs.offer_length[n] = 0
+    if s.full[n, stage] and s.refusal[n, stage] == GOOD:
+        header = s.data[n, stage, 0]
+        output = only_port(p, s.route[n, stage])
         outputs.offer_queue[n] = output * p.classes + ((header >> 48) & 0xF)
-        length = (header >> 32) & 0xFFFF
-        outputs.offer_length[n] = (length + p.flit_bytes - 1) // p.flit_bytes
+        outputs.offer_length[n] = (((header >> 32) & 0xFFFF) + p.flit_bytes - 1) // p.flit_bytes
 
 
 @compiled
-def push(p, s, outputs, n, padding, last, error, count):
+def push(p, s, outputs, n, last, error, count):
     """Hand one flit of the packet under way to the buffer, and announce the packet in time."""
     s.sent[n] += 1
     outputs.push_valid[n] = 1
@@ -169,7 +163,7 @@ def push(p, s, outputs, n, padding, last, error, count):
     outputs.push_flit_mark[n] = s.mark[n]
     parity = odd((count - 1) ^ last << 8 ^ error << 9 ^ s.mark[n] << 10)
     for word in range(p.words):
-        value = 0 if padding else s.data[n, word]
+        value = s.data[n, HEAD, word]  # with padding too
         outputs.push_flit_data[n, word] = value
         parity ^= odd(value) << word
     outputs.push_flit_parity[n, 0] = parity
@@ -188,7 +182,7 @@ def push(p, s, outputs, n, padding, last, error, count):
 @compiled
 def after_break(s, n, reason, over):
     """Pad up to the declared length, then eat the rest of the stream."""
-    s.errored[n, reason] = (s.errored[n, reason] + 1) & 0xFFFFFFFF
+    s.broke[n], s.broken_reason[n] = 1, reason
     s.over[n] = over
     if s.sent[n] < s.length[n]:
         s.phase[n] = PAD
@@ -198,50 +192,49 @@ def after_break(s, n, reason, over):
 
 @compiled
 def body(p, s, outputs, n):
-    """The flit in the stage register is the next one of the packet under way: check and push."""
-    last, full = s.last[n], keeps(p, s.keep[n], p.flit_bytes)
+    """The flit in the last stage is the next one of the packet under way: check and push."""
+    last, keep = s.last[n, HEAD], s.keep[n, HEAD]
+    full = keeps(p, keep, p.flit_bytes)
     expected_last = s.sent[n] + 1 == s.length[n]
     reason = -1
-    if s.error[n]:
+    if s.error[n, HEAD]:
         reason = B_INPUT
-    elif (not last and not full) or (last and expected_last and not keeps(p, s.keep[n], s.tail[n])):
+    elif (not last and not full) or (last and expected_last and not keeps(p, keep, s.tail[n])):
         reason = B_KEEP
     elif last and not expected_last:
         reason = B_SHORT
     elif expected_last and not last:
         reason = B_LONG
     if reason >= 0:
-        push(p, s, outputs, n, False, 1, 1, p.flit_bytes)
+        push(p, s, outputs, n, 1, 1, p.flit_bytes)
         after_break(s, n, reason, last)
     else:
         count = s.tail[n] if expected_last else p.flit_bytes
-        push(p, s, outputs, n, False, int(expected_last), 0, count)
+        push(p, s, outputs, n, int(expected_last), 0, count)
         s.phase[n] = IDLE if expected_last else BODY
 
 
 @compiled
 def idle(p, s, inputs, outputs, n):
-    """The flit in the stage register is a head; return whether it is consumed."""
-    if inputs.reset[n]:
+    """The flit in the last stage is a head; return whether it is consumed."""
+    if s.resets[n]:
         return True
-    if not inputs.enable[n] or inputs.drain[n]:
+    if not s.may_begin[n]:
         return False
-    reason = verdict(p, s, inputs, n)
-    if reason >= 0:
-        outputs.drop_valid[n] = 1
-        outputs.drop_reason[n] = reason
-        outputs.drop_header[n, 0] = s.data[n, 0]
-        s.dropped[n, reason] = (s.dropped[n, reason] + 1) & 0xFFFFFFFF
-        s.phase[n] = IDLE if s.last[n] else EAT
+    reason = s.refusal[n, HEAD]
+    if reason != GOOD:
+        s.dropped[n], s.drop_reason[n], s.drop_header[n] = 1, reason, s.data[n, HEAD, 0]
+        s.phase[n] = IDLE if s.last[n, HEAD] else EAT
         return True
     if not inputs.admit[n]:
         return False
+    offer(p, s, outputs, n, HEAD)
     s.queue[n] = outputs.offer_queue[n]
     s.length[n] = outputs.offer_length[n]
-    s.tail[n] = ((s.data[n, 0] >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
+    s.tail[n] = ((s.data[n, HEAD, 0] >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
     s.sent[n] = 0
     s.mark[n] = inputs.used_high[n]
-    s.accepted[n] = (s.accepted[n] + 1) & 0xFFFFFFFF
+    s.accepted[n] = 1
     body(p, s, outputs, n)
     return True
 
@@ -249,79 +242,118 @@ def idle(p, s, inputs, outputs, n):
 @compiled
 def classifier_outputs(p, s, outputs, n):
     """What registers show."""
-    outputs.idle[n] = s.phase[n] == IDLE and not s.full[n]
-    outputs.counters_accepted[n] = s.accepted[n]
-    for reason in range(DROPS):
-        outputs.counters_dropped[n, reason] = s.dropped[n, reason]
-    for reason in range(BROKENS):
-        outputs.counters_errored[n, reason] = s.errored[n, reason]
+    outputs.idle[n] = s.phase[n] == IDLE
+    for stage in range(STAGES):
+        if s.full[n, stage]:
+            outputs.idle[n] = 0
+    swept = s.age[n] == max(p.endpoints, PARTITIONS)
+    outputs.program_ready[n] = swept and not s.gap[n]
+    outputs.accepted[n] = s.accepted[n]
+    outputs.drop_valid[n] = s.dropped[n]
+    outputs.drop_reason[n] = s.drop_reason[n]
+    outputs.drop_header[n, 0] = s.drop_header[n]
+    outputs.broken_valid[n] = s.broke[n]
+    outputs.broken_reason[n] = s.broken_reason[n]
+
+
+@compiled
+def act(p, s, inputs, outputs, n):
+    """Let the last stage do its part; return whether its flit is consumed."""
+    full = s.full[n, HEAD] == 1
+    if s.phase[n] == IDLE:
+        return full and idle(p, s, inputs, outputs, n)
+    if s.phase[n] == BODY:
+        if s.resets[n]:
+            push(p, s, outputs, n, 1, 1, p.flit_bytes)
+            after_break(s, n, B_RESET, 0)
+            return False
+        if full:
+            body(p, s, outputs, n)
+            return True
+        s.stalled[n] += 1
+        if s.stalled[n] == p.stall_cycles:
+            push(p, s, outputs, n, 1, 1, p.flit_bytes)
+            after_break(s, n, B_STALL, 0)
+        return False
+    if s.phase[n] == PAD:
+        push(p, s, outputs, n, 0, 0, p.flit_bytes)
+        if s.sent[n] == s.length[n]:
+            s.phase[n] = IDLE if s.over[n] else EAT
+        return False
+    if s.resets[n] or (full and s.last[n, HEAD]):
+        s.phase[n] = IDLE
+    return full
 
 
 @compiled
 def classifier_clock(p, s, inputs, outputs, n):
-    """All outputs that depend on ``admit``; then the clock edge."""
+    """All outputs that depend on inputs; then the clock edge."""
     outputs.push_valid[n] = 0
+    outputs.push_first[n] = 0
     outputs.announce_valid[n] = 0
     outputs.complete[n] = 0
-    outputs.drop_valid[n] = 0
-    advance = False
-    if s.phase[n] == IDLE:
-        if s.full[n]:
-            advance = idle(p, s, inputs, outputs, n)
-    elif s.phase[n] == BODY:
-        if inputs.reset[n]:
-            push(p, s, outputs, n, True, 1, 1, p.flit_bytes)
-            after_break(s, n, B_RESET, 0)
-        elif s.full[n]:
-            advance = True
-            body(p, s, outputs, n)
-        else:
-            s.stalled[n] += 1
-            if s.stalled[n] == p.stall_cycles:
-                push(p, s, outputs, n, True, 1, 1, p.flit_bytes)
-                after_break(s, n, B_STALL, 0)
-    elif s.phase[n] == PAD:
-        push(p, s, outputs, n, True, 0, 0, p.flit_bytes)
-        if s.sent[n] == s.length[n]:
-            s.phase[n] = IDLE if s.over[n] else EAT
-    else:
-        advance = s.full[n] == 1
-        if inputs.reset[n] or (s.full[n] and s.last[n]):
-            s.phase[n] = IDLE
+    s.accepted[n] = 0
+    s.dropped[n] = 0
+    s.broke[n] = 0
+    moves = act(p, s, inputs, outputs, n) or not s.full[n, HEAD]
+    offer(p, s, outputs, n, HEAD - 1 if moves else HEAD)
+    outputs.i_ready[n] = moves and not s.gap[n]
+    if moves:
+        for stage in range(HEAD, 0, -1):
+            move(p, s, n, stage)
+        if s.full[n, JUDGED]:
+            s.refusal[n, JUDGED] = verdict(p, s, inputs, n, JUDGED)
+        receive(p, s, inputs, n, outputs.i_ready[n] and inputs.i_valid[n])
+    program(p, s, inputs, outputs, n)
+    s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
+    s.resets[n] = inputs.reset[n]
 
-    ready = not s.full[n] or advance
-    outputs.i_ready[n] = ready
-    if advance:
-        s.full[n] = 0
-    if ready and inputs.i_valid[n]:
-        receive(p, s, inputs, n)
-    if inputs.program_valid[n]:
+
+@compiled
+def move(p, s, n, stage):
+    """What is in the stage before ``stage`` goes there."""
+    before = stage - 1
+    s.full[n, stage] = s.full[n, before]
+    s.last[n, stage], s.error[n, stage] = s.last[n, before], s.error[n, before]
+    s.refusal[n, stage] = s.refusal[n, before]
+    for word in range(p.words):
+        s.data[n, stage, word] = s.data[n, before, word]
+    for word in range(s.keep.shape[2]):
+        s.keep[n, stage, word] = s.keep[n, before, word]
+    for word in range(s.route.shape[2]):
+        s.route[n, stage, word] = s.route[n, before, word]
+        s.members[n, stage, word] = s.members[n, before, word]
+
+
+@compiled
+def receive(p, s, inputs, n, comes):
+    """A flit enters the first stage, and both tables are read for it; or nothing does."""
+    s.full[n, 0] = comes
+    s.refusal[n, 0] = UNKNOWN
+    for word in range(p.words):
+        s.data[n, 0, word] = inputs.i_payload_data[n, word] if comes else 0
+    for word in range(s.keep.shape[2]):
+        s.keep[n, 0, word] = inputs.i_payload_keep[n, word] if comes else 0
+    s.last[n, 0] = comes and inputs.i_payload_last[n]
+    s.error[n, 0] = comes and inputs.i_payload_user[n] & 1
+    destination, partition = s.data[n, 0, 0] & 0xFFFF, (s.data[n, 0, 0] >> 56) & 0xFF
+    for word in range(s.route.shape[2]):
+        known = destination < p.endpoints
+        s.route[n, 0, word] = s.routes[n, destination, word] if known else 0
+        s.members[n, 0, word] = s.partitions[n, partition, word]
+
+
+@compiled
+def program(p, s, inputs, outputs, n):
+    """Replace an entry, if the tables have been swept; no lookup follows in the next cycle."""
+    s.gap[n] = inputs.program_valid[n] and outputs.program_ready[n]
+    if s.gap[n]:
         table = s.partitions[n] if inputs.program_partition[n] else s.routes[n]
         address = inputs.program_address[n]
         if address < table.shape[0]:
             for word in range(table.shape[1]):
                 table[address, word] = inputs.program_mask[n, word]
-    if inputs.reset[n]:
-        s.accepted[n] = 0
-        s.dropped[n] = 0
-        s.errored[n] = 0
-
-
-@compiled
-def receive(p, s, inputs, n):
-    """A flit enters the stage register, and both tables are read for it."""
-    s.full[n] = 1
-    for word in range(p.words):
-        s.data[n, word] = inputs.i_payload_data[n, word]
-    for word in range(s.keep.shape[1]):
-        s.keep[n, word] = inputs.i_payload_keep[n, word]
-    s.last[n] = inputs.i_payload_last[n]
-    s.error[n] = inputs.i_payload_user[n] & 1
-    destination, partition = s.data[n, 0] & 0xFFFF, (s.data[n, 0] >> 56) & 0xFF
-    for word in range(s.route.shape[1]):
-        known = destination < p.endpoints
-        s.route[n, word] = s.routes[n, destination, word] if known else 0
-        s.members[n, word] = s.partitions[n, partition, word]
+    s.age[n] = min(s.age[n] + 1, max(p.endpoints, PARTITIONS))
 
 
 def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
@@ -335,8 +367,6 @@ def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]
         "push_flit_data": (instances, config.words),
         "push_flit_parity": (instances, 1),
         "drop_header": (instances, 1),
-        "counters_dropped": (instances, DROPS),
-        "counters_errored": (instances, BROKENS),
     }
     kinds = ClassifierInputs, ClassifierOutputs
     inputs, outputs = ({f: wide.get(f, (instances,)) for f in kind._fields} for kind in kinds)
@@ -344,7 +374,7 @@ def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]
 
 
 class ClassifierModel:
-    """Header check, route, framing; 1 cycle from ``i`` to ``push``."""
+    """Header check, route, framing; 4 cycles from ``i`` to ``push``."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances
@@ -362,6 +392,5 @@ class ClassifierModel:
         """Outputs of this cycle, then the clock edge."""
         for n in range(self.instances):
             classifier_outputs(self.p, self.state, self.outputs, n)
-            classifier_offer(self.p, self.state, self.inputs, self.outputs, n)
             classifier_clock(self.p, self.state, self.inputs, self.outputs, n)
         return self.outputs

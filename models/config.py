@@ -1,5 +1,6 @@
 """Build-time parameters: the only facts that models and RTL share."""
 
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from math import ceil
 
@@ -120,12 +121,6 @@ class SwitchConfig:
         )
         check(self.speedup is None or self.speedup >= 1, "speedup", "1 or more, or None")
         check(
-            self.egress_flits % self.classes == 0 and self.egress_depth >= self.max_packet_flits,
-            "egress_flits",
-            f"a multiple of {self.classes} classes with room for a largest packet "
-            f"({self.max_packet_flits} flits) in each",
-        )
-        check(
             self.ports <= self.endpoints <= 1 << 16 and _power_of_two(self.endpoints),
             "endpoints",
             f"a power of two from {self.ports} (ports) to 65536",
@@ -159,6 +154,13 @@ class SwitchConfig:
             f"{self.max_packet_flits} (a largest packet) to {self.reserve + self.shared_flits} "
             "(the reserve and all that is shared)",
         )
+        check(
+            self.egress_flits % self.classes == 0 and self.accept_flits >= 1,
+            "egress_flits",
+            f"a multiple of {self.classes} classes with room in each for what an ingress queue may "
+            f"hold ({self.limit} flits) and what is under way: "
+            f"{self.classes * (self.egress_depth - self.accept_flits + 1)} or more",
+        )
 
     @property
     def queues(self) -> int:
@@ -179,6 +181,15 @@ class SwitchConfig:
     def egress_depth(self) -> int:
         """Flits in the egress queue of one class."""
         return self.egress_flits // self.classes
+
+    @property
+    def accept_flits(self) -> int:
+        """An egress queue that holds no more has room for a connection, and for what is under way.
+
+        A connection moves at most ``limit`` flits. A grant counts on what the queue held one cycle
+        before; ``2 * iterations + 6`` slots lie between the flits counted then and its own.
+        """
+        return self.egress_depth - self.limit - 2 * self.iterations - 6
 
     @property
     def reserve(self) -> int:
@@ -225,8 +236,11 @@ class SwitchConfig:
 
     @property
     def latency(self) -> int:
-        """Cycles from head in to head out of an idle switch, for packets of one flit."""
-        return 6
+        """Cycles from head in to head out of an idle switch, for packets of one flit.
+
+        A longer one takes ``2 * (iterations - 1)`` cycles more.
+        """
+        return 13
 
     def with_(self, **changes: object) -> "SwitchConfig":
         """A copy with ``changes``; what was derived from a changed value is derived again.
@@ -243,8 +257,9 @@ class SwitchConfig:
         # A share or weight that was chosen stays; one that follows from the rest follows again.
         derived: dict[str, object] = {}
         for name, unset in (("reserve_flits", None), ("limit_flits", None), ("class_weights", ())):
-            if getattr(self, name) == getattr(replace(self, **{name: unset}), name):
-                derived[name] = unset
+            with suppress(ValueError):  # what would follow does not fit: this was chosen
+                if getattr(self, name) == getattr(replace(self, **{name: unset}), name):
+                    derived[name] = unset
         return replace(self, **(derived | changes))  # type: ignore[arg-type]
 
 
@@ -254,7 +269,7 @@ TINY = SwitchConfig(
     flit_bytes=8,
     classes=2,
     ingress_flits=32,
-    egress_flits=16,
+    egress_flits=64,
     min_packet_bytes=8,
     max_packet_bytes=64,
     endpoints=8,
@@ -266,9 +281,11 @@ PROTO = SwitchConfig(
     flit_bytes=8,
     line_gbps=5,
     clock_mhz=125,
-    ingress_flits=1024,
-    egress_flits=1024,
+    ingress_flits=4096,
+    egress_flits=2048,
     max_packet_bytes=2048,
+    reserve_flits=256,  # a part of the buffer for each queue: rings are small and fast in an FPGA
+    limit_flits=256,
 )
 NODE = SwitchConfig(
     name="NODE",
@@ -287,8 +304,9 @@ RACK = SwitchConfig(
     line_gbps=800,
     clock_mhz=1500,
     ingress_flits=2048,
-    egress_flits=256,
+    egress_flits=512,
     max_packet_bytes=4160,
+    limit_flits=64,
 )
 LINGYUN = RACK.with_(name="LINGYUN", ports=128)
 NAMED = {config.name: config for config in (TINY, PROTO, NODE, RACK, LINGYUN)}

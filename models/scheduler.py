@@ -1,8 +1,8 @@
 """Golden model of rtl.scheduler: who sends to whom, slot by slot.
 
-The RTL keeps one vector per pipeline stage; this model keeps a *calendar*: for each input and each
-output the bookings of the slots ahead. Slot ``t + K - k`` is the one that stage ``k`` works on in
-cycle ``t``.
+The RTL moves slots through pipeline registers; this model keeps a *calendar*: for each input and
+output the slots ahead, by their number. Slot ``t + 2 (K - k) + 1`` is the one that stage ``k``
+grants for in cycle ``t``, and accepts for in the next.
 """
 
 from collections import namedtuple
@@ -15,344 +15,331 @@ from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
 
-__all__ = ["SchedulerInputs", "SchedulerModel", "SchedulerOutputs", "scheduler_state"]
+__all__ = [
+    "SchedulerInputs",
+    "SchedulerModel",
+    "SchedulerOutputs",
+    "SchedulerState",
+    "scheduler_clock",
+    "scheduler_outputs",
+    "scheduler_state",
+]
 
 SchedulerInputs = namedtuple(
-    "SchedulerInputs", "singles longs partial length complete_valid complete_flits room"
+    "SchedulerInputs", "one many taken_valid taken_flits taken_open complete lost accepts"
 )
 SchedulerOutputs = namedtuple(
     "SchedulerOutputs",
-    "claim_valid claim_queue reserve_valid reserve_traffic_class reserve_length match_valid "
-    "match_queue select_valid select_input select_traffic_class select_first",
+    "claim connects match_valid match_queue select_valid select_input select_traffic_class "
+    "select_first active",
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue in_first out_input opened opened_queue grant_pointer accept_pointer "
-    "start deficit want wants grant_input grant_queue claim_output claim_length matched_queue "
-    "matched_first",
+    "now in_queue in_first out_input left opened was_open connected_queue begun settling "
+    "out_connected "
+    "grant_input grant_class grant_spent next_input next_class next_spent want matched "
+    "claim_output claim_queue connects grant_pointer accept_pointer deficit",
 )
 
-FREE = -1  # calendar: nobody has booked the slot
-KEPT = -2  # calendar: the input stays idle, so that a long packet behind is not overtaken
+FREE = -1
+KEPT = -2  # calendar: nobody is served, because a connection waits for its flits
 
 
 def scheduler_state(config: SwitchConfig):
-    """State after reset. The calendar is a ring of ``horizon`` slots."""
+    """State after reset. The calendar is a ring of ``2 * iterations + 2`` slots."""
     n, c, k = config.ports, config.classes, config.iterations
-    horizon = config.max_packet_flits + k + 2
+    horizon = 2 * k + 2
     shapes = {
-        "now": (1,),  # cycle, modulo the ring
-        "in_queue": (n, horizon),  # queue that the input serves, FREE or KEPT
-        "in_first": (n, horizon),  # first flit of a packet
-        "out_input": (n, horizon),  # input that the output listens to, or FREE
-        "opened": (n,),  # the connection of the input has no known end
-        "opened_queue": (n,),
-        "grant_pointer": (n, c),
-        "accept_pointer": (n,),
-        "start": (1,),  # first diagonal of the wavefront
+        "now": (1,),  # cycles since reset
+        "in_queue": (n, horizon),  # queue that the input serves in the slot, or FREE or KEPT
+        "in_first": (n, horizon),
+        "out_input": (n, horizon),  # input that the output listens to in the slot, or the same
+        "left": (n,),  # flits of the connection without a slot
+        "opened": (n,),  # some of them have still to come
+        "was_open": (n,),  # in the last cycle
+        "connected_queue": (n,),
+        "begun": (n,),  # the connection was claimed in the last cycle
+        "settling": (n,),  # in the one before that
+        "out_connected": (n,),  # input that the output is connected to, or FREE
+        "grant_input": (k, n),  # per output, of the last cycle, or FREE
+        "grant_class": (k, n),
+        "grant_spent": (k, n),
+        "next_input": (k, n),  # the same, of this cycle
+        "next_class": (k, n),
+        "next_spent": (k, n),
+        "want": (k, config.queues, (n + 63) // 64),  # inputs that show the queue, as bits
+        "matched": (n,),  # inputs with a grant of the wavefront
+        "claim_output": (k, n),  # per input, of this cycle, or FREE
+        "claim_queue": (n, k),
+        "connects": (n,),
+        "grant_pointer": (3, n, c),  # three sets, in turn
+        "accept_pointer": (3, n),
         "deficit": (n, c),
-        "want": (k, config.queues, n),  # visible requests of this cycle
-        "wants": (k, config.queues),  # how many
-        "grant_input": (k, n),  # per output
-        "grant_queue": (k, n),
-        "claim_output": (k, n),  # per input
-        "claim_length": (k, n),
-        "matched_queue": (n,),  # the match register
-        "matched_first": (n,),
     }
     state = allocate(SchedulerState, shapes)
-    state.in_queue[:] = FREE
-    state.out_input[:] = FREE
-    state.matched_queue[:] = FREE
+    for calendar in (state.in_queue, state.out_input, state.out_connected, state.grant_input):
+        calendar[:] = FREE
+    state.claim_output[:] = FREE
+    state.claim_queue[:] = FREE
     state.deficit[:] = class_arbiter_state(config)
     return state
 
 
 @compiled
-def finish(p, s, n, flits):
-    """The queue of the open connection of input ``n`` holds its last ``flits``, those of packets
-    that are matched but not popped yet included: give back what lies behind its end."""
-    horizon = s.in_queue.shape[1]
-    queue = s.opened_queue[n]
-    output = queue // p.classes
-    served = int(s.matched_queue[n] == queue)  # flits popped in this cycle or in a booked slot
-    ahead = 0
-    while ahead < p.iterations or served < flits:
-        slot = (s.now[0] + ahead) % horizon
-        if ahead >= p.iterations:
-            s.in_queue[n, slot] = queue
-            s.in_first[n, slot] = 0
-            s.out_input[output, slot] = n
-        if s.in_queue[n, slot] == queue:
-            if served < flits:
-                served += 1
-            else:
-                s.in_queue[n, slot] = FREE
-                s.out_input[output, slot] = FREE
-        ahead += 1
-    s.opened[n] = 0
-
-
-@compiled
-def show(p, s, singles, length):
-    """Which queue shows in which stage, into ``want`` and ``wants``."""
-    horizon = s.in_queue.shape[1]
-    s.want[:] = 0
-    s.wants[:] = 0
-    for n in range(p.ports):
-        for queue in range(p.queues):
-            if length[n, queue] == 0:
-                continue
-            output = queue // p.classes
-            if length[n, queue] == 1:
-                left = singles[n, queue]
-                for ahead in range(p.iterations):  # earliest slots first
-                    slot = (s.now[0] + ahead) % horizon
-                    if s.in_queue[n, slot] == FREE and s.out_input[output, slot] == FREE:
-                        s.want[p.iterations - 1 - ahead, queue, n] = 1
-                        s.wants[p.iterations - 1 - ahead, queue] += 1
-                        left -= 1
-                        if left == 0:
-                            break
-            else:
-                ahead = p.iterations  # the earliest slot from which all later ones are free
-                while ahead > 0:
-                    slot = (s.now[0] + ahead - 1) % horizon
-                    if s.in_queue[n, slot] != FREE or s.out_input[output, slot] != FREE:
-                        break
-                    ahead -= 1
-                if ahead < p.iterations:
-                    s.want[p.iterations - 1 - ahead, queue, n] = 1
-                    s.wants[p.iterations - 1 - ahead, queue] += 1
-
-
-@compiled
-def choose_class(p, s, stage, output, room):
-    """Class that ``output`` picks in ``stage``, or -1."""
-    requests = 0
-    for c in range(p.classes):
-        older = p.iterations - 1 - stage
-        if s.wants[stage, output * p.classes + c] and room[output, c] >= 1 + older:
-            requests |= 1 << c
-    return class_arbiter_pick(p, s.deficit[output], requests)
-
-
-@compiled
-def islip(p, s, stage, length, room):
-    """One iteration: each output grants one input, each input accepts one output."""
-    older = p.iterations - 1 - stage
-    for output in range(p.ports):
-        s.grant_input[stage, output] = -1
-        c = choose_class(p, s, stage, output, room)
-        if c < 0:
-            continue
-        queue = output * p.classes + c
-        for step in range(p.ports):
-            n = (s.grant_pointer[output, c] + step) % p.ports
-            if s.want[stage, queue, n]:
-                if room[output, c] >= length[n, queue] + older:  # else nothing: strict
-                    s.grant_input[stage, output] = n
-                    s.grant_queue[stage, output] = queue
-                break
-    for n in range(p.ports):
-        s.claim_output[stage, n] = -1
-        best = -1
-        for step in range(p.ports):
-            output = (s.accept_pointer[n] + step) % p.ports
-            if s.grant_input[stage, output] == n:
-                urgency = 0 if p.weighted else s.grant_queue[stage, output] % p.classes
-                if urgency > best:
-                    best = urgency
-                    s.claim_output[stage, n] = output
-
-
-@compiled
-def wavefront(p, s, stage, length, room):
-    """A maximal matching, diagonal by diagonal from one that moves on every cycle."""
-    older = p.iterations - 1 - stage
-    for output in range(p.ports):
-        s.grant_input[stage, output] = -1
-        s.grant_queue[stage, output] = -1
-        c = choose_class(p, s, stage, output, room)
-        if c < 0:
-            continue
-        queue = output * p.classes + c
-        fits = True
-        for n in range(p.ports):
-            if s.want[stage, queue, n] and room[output, c] < length[n, queue] + older:
-                fits = False  # short packets must not starve a long one
-        if fits:
-            s.grant_queue[stage, output] = queue
-    s.claim_output[stage, :] = -1
-    for step in range(p.ports):
-        for n in range(p.ports):
-            output = (n + s.start[0] + stage + step) % p.ports
-            queue = s.grant_queue[stage, output]
-            free = s.claim_output[stage, n] < 0 and s.grant_input[stage, output] < 0
-            if queue >= 0 and free and s.want[stage, queue, n]:
-                s.claim_output[stage, n] = output
-                s.grant_input[stage, output] = n
-
-
-@compiled
-def cancelled(p, s, stage, n, output):
-    """A long packet claimed in an older stage needs this input or output."""
-    for older in range(stage + 1, p.iterations):
-        other = s.claim_output[older, n]
-        if other >= 0 and s.claim_length[older, n] > 1:
-            return True
-        for m in range(p.ports):
-            if s.claim_output[older, m] == output and s.claim_length[older, m] > 1:
-                return True
-    return False
-
-
-@compiled
-def book(p, s, stage, n, output, queue, flits, partial):
-    """Enter a claim into the calendar."""
-    horizon = s.in_queue.shape[1]
-    begin = p.iterations - 1 - stage
-    end = begin + flits - 1
-    if flits > 1:
-        for ahead in range(begin):
-            slot = (s.now[0] + ahead) % horizon
-            if s.in_queue[n, slot] == FREE:
-                s.in_queue[n, slot] = KEPT
-        if partial:
-            s.opened[n] = 1
-            s.opened_queue[n] = queue
-            end = p.iterations - 1
-    for ahead in range(begin, end + 1):
-        slot = (s.now[0] + ahead) % horizon
-        s.in_queue[n, slot] = queue
-        s.in_first[n, slot] = ahead == begin
-        s.out_input[output, slot] = n
+def bit(vector, n, queue):
+    return vector[n, queue >> 6] >> (queue & 63) & 1
 
 
 @compiled
 def scheduler_outputs(p, s, outputs, i):
-    """What the match register shows."""
+    """What the match register shows, and which outputs are active."""
+    horizon = s.in_queue.shape[1]
+    slot = s.now[0] % horizon
+    outputs.active[i] = 0
     for output in range(p.ports):
-        outputs.select_valid[i, output] = 0
+        outputs.select_valid[i, output] = s.out_input[output, slot] >= 0
+        active = s.out_connected[output] >= 0
+        for ahead in range(2 * p.iterations):
+            active = active or s.out_input[output, (slot + ahead) % horizon] >= 0
+        outputs.active[i, output >> 6] |= active << (output & 63)
     for n in range(p.ports):
-        queue = s.matched_queue[n]
+        queue = s.in_queue[n, slot]
         outputs.match_valid[i, n] = queue >= 0
         if queue >= 0:
             output = queue // p.classes
             outputs.match_queue[i, n] = queue
-            outputs.select_valid[i, output] = 1
             outputs.select_input[i, output] = n
             outputs.select_traffic_class[i, output] = queue % p.classes
-            outputs.select_first[i, output] = s.matched_first[n]
+            outputs.select_first[i, output] = s.in_first[n, slot]
 
 
 @compiled
-def scheduler_match(p, s, singles, length, partial, complete_valid, complete_flits, room, o, i):
-    """Claims of this cycle, then the clock edge.
+def accept(p, s, many, k):
+    """What each input claims in stage ``k``, of the grants of the last cycle."""
+    for n in range(p.ports):
+        s.claim_output[k, n] = FREE
+        s.claim_queue[n, k] = FREE
+        if k == 0:
+            s.connects[n] = 0
+            if s.begun[n]:
+                continue
+        best, chosen = -1, FREE
+        for step in range(p.ports):
+            output = (s.accept_pointer[(s.now[0] + 2) % 3, n] + step) % p.ports
+            if s.grant_input[k, output] != n:
+                continue
+            considered = True
+            for older in range(k + 1, p.iterations):
+                if s.grant_input[older, output] == n:
+                    considered = False
+            urgency = 0 if p.weighted else s.grant_class[k, output]
+            if considered and urgency > best:
+                best, chosen = urgency, output
+        if chosen < 0:
+            continue
+        queue = chosen * p.classes + s.grant_class[k, chosen]
+        several = bit(many, n, queue)
+        if k and several:
+            continue
+        s.claim_output[k, n] = chosen
+        s.claim_queue[n, k] = queue
+        if k == 0:
+            s.connects[n] = several
 
-    ``singles``, ``length`` and ``partial`` are arrays (ports, queues): singles in a row at the
-    head (up to ``iterations``), flits of the packet at the head (0: the queue shows nothing), and
-    whether that is still arriving. ``room`` is (ports, classes).
+
+@compiled
+def busy(s, n):
+    """The connection of input ``n`` takes the slot behind that of stage 0, or may."""
+    return s.begun[n] or s.settling[n] or s.was_open[n] or s.left[n] >= 2
+
+
+@compiled
+def collect(p, s, one, many):
+    """Who shows what in which stage: ``want[k, queue]`` is the set of inputs, as bits."""
+    horizon = s.in_queue.shape[1]
+    s.want[:] = 0
+    for n in range(p.ports):
+        for word in range(one.shape[1]):
+            left = one[n, word]
+            while left:
+                lowest = left & -left
+                left ^= lowest
+                queue = 64 * word + place(lowest)
+                output = queue // p.classes
+                pending = False
+                for k in range(p.iterations):
+                    pending = pending or s.grant_input[k, output] == n
+                if pending:
+                    continue
+                if not busy(s, n):
+                    s.want[0, queue, n >> 6] |= 1 << (n & 63)
+                if many[n, word] & lowest:
+                    continue
+                for k in range(1, p.iterations):
+                    slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
+                    if s.in_queue[n, slot] == FREE:
+                        s.want[k, queue, n >> 6] |= 1 << (n & 63)
+
+
+@compiled
+def place(power):
+    """Exponent of a power of two, taken as an unsigned number of 64 bits."""
+    exponent = 0
+    for step in (32, 16, 8, 4, 2, 1):
+        if power & ((1 << step) - 1) == 0:
+            exponent += step
+            power >>= step
+    return exponent
+
+
+@compiled
+def pick(p, s, many, accepts, k):
+    """The class that each output picks in stage ``k``."""
+    horizon = s.in_queue.shape[1]
+    for output in range(p.ports):
+        s.next_input[k, output] = FREE
+        s.next_class[k, output] = FREE
+        if k == 0:
+            connected = s.out_connected[output]
+            if connected >= 0 and busy(s, connected):
+                continue
+            n = s.grant_input[0, output]
+            if n >= 0 and bit(many, n, output * p.classes + s.grant_class[0, output]):
+                continue  # that may become a connection
+        elif s.out_input[output, (s.now[0] + 2 * (p.iterations - k) + 1) % horizon] != FREE:
+            continue
+        requests = 0
+        for c in range(p.classes):
+            if accepts[output] >> c & 1 and s.want[k, output * p.classes + c].any():
+                requests |= 1 << c
+        c = class_arbiter_pick(p, s.deficit[output], requests)
+        if c >= 0:
+            s.next_class[k, output] = c
+            s.next_spent[k, output] = s.deficit[output, c] <= 0
+
+
+@compiled
+def wants(s, k, queue, n):
+    """Input ``n`` shows ``queue`` in stage ``k``."""
+    return s.want[k, queue, n >> 6] >> (n & 63) & 1
+
+
+@compiled
+def islip(p, s, k):
+    """Each output grants the first input that shows the class, from its pointer on."""
+    for output in range(p.ports):
+        c = s.next_class[k, output]
+        if c < 0:
+            continue
+        for step in range(p.ports):
+            n = (s.grant_pointer[s.now[0] % 3, output, c] + step) % p.ports
+            if wants(s, k, output * p.classes + c, n):
+                s.next_input[k, output] = n
+                break
+
+
+@compiled
+def wavefront(p, s, k):
+    """A maximal matching, diagonal by diagonal from one that moves on every cycle."""
+    s.matched[:] = 0
+    for step in range(p.ports):
+        for n in range(p.ports):
+            output = (n + s.now[0] + k + step) % p.ports
+            c = s.next_class[k, output]
+            free = c >= 0 and s.next_input[k, output] < 0 and not s.matched[n]
+            if free and wants(s, k, output * p.classes + c, n):
+                s.next_input[k, output] = n
+                s.matched[n] = 1
+
+
+@compiled
+def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, complete, lost, accepts):
+    """Claims and grants of this cycle, then the clock edge.
+
+    ``one`` and ``many`` are bits in words, (ports, words); the other inputs have one entry per
+    port. Claims are left in ``claim_queue`` and ``connects``.
     """
     horizon = s.in_queue.shape[1]
+    k_all = p.iterations
     for n in range(p.ports):
-        if complete_valid[n] and s.opened[n]:
-            finish(p, s, n, complete_flits[n])
+        if taken_valid[n]:
+            s.left[n] = taken_flits[n] - 1
 
-    show(p, s, singles, length)
-    for stage in range(p.iterations):
+    for k in range(k_all):
+        accept(p, s, many, k)
+    collect(p, s, one, many)
+    for k in range(k_all):
+        pick(p, s, many, accepts, k)
         if p.wavefront:
-            wavefront(p, s, stage, length, room)
+            wavefront(p, s, k)
         else:
-            islip(p, s, stage, length, room)
-        for n in range(p.ports):
-            output = s.claim_output[stage, n]
-            if output >= 0:
-                s.claim_length[stage, n] = length[n, s.grant_queue[stage, output]]
+            islip(p, s, k)
 
-    # From the oldest stage to the youngest, so that the youngest moves a shared pointer last.
-    # Claims stay as made until all are judged: a cancelled one cancels others all the same.
-    for stage in range(p.iterations):
-        for n in range(p.ports):
-            o.claim_valid[i, n, stage] = 0
-        for output in range(p.ports):
-            o.reserve_valid[i, output, stage] = 0
-    for stage in range(p.iterations - 1, -1, -1):
-        for n in range(p.ports):
-            output = s.claim_output[stage, n]
-            if output < 0 or cancelled(p, s, stage, n, output):
-                continue
-            queue = s.grant_queue[stage, output]
-            c = queue % p.classes
-            o.claim_valid[i, n, stage] = 1
-            o.claim_queue[i, n, stage] = queue
-            o.reserve_valid[i, output, stage] = 1
-            o.reserve_traffic_class[i, output, stage] = c
-            o.reserve_length[i, output, stage] = length[n, queue]
-            s.grant_pointer[output, c] = (n + 1) % p.ports
-            s.accept_pointer[n] = (output + 1) % p.ports
+    # Weights: what is selected now is charged; a pick without deficit refills when it is claimed.
     if p.weighted:
-        charge(p, s, room, o, i)
-    for stage in range(p.iterations):
-        for n in range(p.ports):
-            if o.claim_valid[i, n, stage]:
-                queue = o.claim_queue[i, n, stage]
-                flits = length[n, queue]
-                book(p, s, stage, n, queue // p.classes, queue, flits, partial[n, queue])
+        for output in range(p.ports):
+            refill = False
+            for k in range(k_all):
+                n = s.grant_input[k, output]
+                if n >= 0 and s.claim_output[k, n] == output and s.grant_spent[k, output]:
+                    refill = True
+            class_arbiter_clock(p, s.deficit[output], refill)
+            n = s.out_input[output, s.now[0] % horizon]
+            if n >= 0:
+                s.deficit[output, s.in_queue[n, s.now[0] % horizon] % p.classes] -= 1
 
-    # The clock edge: the slot of this cycle becomes the match, another one comes into sight.
-    slot = s.now[0]
-    entering = (slot + p.iterations) % horizon
+    # Connections: the slot of stage 0, and who stays connected.
+    slot = (s.now[0] + 2 * k_all) % horizon
     for n in range(p.ports):
-        s.matched_queue[n] = max(s.in_queue[n, slot], FREE)
-        s.matched_first[n] = s.in_first[n, slot]
-        s.in_queue[n, slot] = FREE
-        s.out_input[n, slot] = FREE
-    for n in range(p.ports):
-        if s.opened[n]:
-            s.in_queue[n, entering] = s.opened_queue[n]
-            s.in_first[n, entering] = 0
-            s.out_input[s.opened_queue[n] // p.classes, entering] = n
-    s.now[0] = (slot + 1) % horizon
-    s.start[0] = (s.start[0] + 1) % p.ports
+        s.settling[n] = s.begun[n]
+        s.begun[n] = 0
+        if s.left[n] > 0:
+            queue = s.connected_queue[n]
+            s.in_queue[n, slot] = queue
+            s.in_first[n, slot] = 0
+            s.out_input[queue // p.classes, slot] = n
+            s.left[n] -= 1
+        elif s.opened[n]:
+            s.in_queue[n, slot] = KEPT
+            s.out_input[s.connected_queue[n] // p.classes, slot] = KEPT
+        s.left[n] += lost[n]
+        s.was_open[n] = s.opened[n]
+        s.opened[n] = (s.opened[n] or (taken_valid[n] and taken_open[n])) and not complete[n]
 
-
-@compiled
-def charge(p, s, room, o, i):
-    """Charge the claims of this cycle to the class deficits of their outputs."""
     for output in range(p.ports):
-        refill = False
-        for stage in range(p.iterations):
-            if not o.reserve_valid[i, output, stage]:
+        n = s.out_connected[output]
+        if n >= 0 and not busy(s, n):
+            s.out_connected[output] = FREE
+
+    # Claims, the youngest stage last: it moves a pointer that several would move.
+    turn = (s.now[0] + 2) % 3
+    for k in range(k_all - 1, -1, -1):
+        slot = (s.now[0] + 2 * (k_all - k)) % horizon
+        for n in range(p.ports):
+            output = s.claim_output[k, n]
+            if output < 0:
                 continue
-            positive = False
-            for c in range(p.classes):
-                older = p.iterations - 1 - stage
-                visible = s.wants[stage, output * p.classes + c] > 0
-                if visible and room[output, c] >= 1 + older and s.deficit[output, c] > 0:
-                    positive = True
-            refill = refill or not positive
-        class_arbiter_clock(p, s.deficit[output], refill)
-        for stage in range(p.iterations):
-            if o.reserve_valid[i, output, stage]:
-                c = o.reserve_traffic_class[i, output, stage]
-                s.deficit[output, c] -= o.reserve_length[i, output, stage]
+            queue = s.claim_queue[n, k]
+            s.in_queue[n, slot] = queue
+            s.in_first[n, slot] = 1
+            s.out_input[output, slot] = n
+            s.grant_pointer[turn, output, queue % p.classes] = (n + 1) % p.ports
+            s.accept_pointer[turn, n] = (output + 1) % p.ports
+            if k == 0 and s.connects[n]:
+                s.begun[n] = 1
+                s.connected_queue[n] = queue
+                s.out_connected[output] = n
 
-
-@compiled
-def unpack(p, inputs, i, singles, length, partial):
-    """Bit vectors of the ports into one number per queue."""
+    # The clock edge: the slot of this cycle is over, another one comes into sight.
+    for k in range(k_all):
+        for output in range(p.ports):
+            s.grant_input[k, output] = s.next_input[k, output]
+            s.grant_class[k, output] = s.next_class[k, output]
+            s.grant_spent[k, output] = s.next_spent[k, output]
     for n in range(p.ports):
-        for queue in range(p.queues):
-            word, bit = queue >> 6, queue & 63
-            singles[n, queue] = 0
-            for k in range(p.iterations):
-                singles[n, queue] += (inputs.singles[i, n, k, word] >> bit) & 1
-            is_long = (inputs.longs[i, n, word] >> bit) & 1
-            partial[n, queue] = (inputs.partial[i, n, word] >> bit) & 1
-            length[n, queue] = 0
-            if is_long or singles[n, queue]:
-                length[n, queue] = inputs.length[i, n, queue] if is_long else 1
+        s.in_queue[n, s.now[0] % horizon] = FREE
+        s.out_input[n, s.now[0] % horizon] = FREE
+    s.now[0] += 1
 
 
 class SchedulerModel:
@@ -361,22 +348,31 @@ class SchedulerModel:
     def __init__(self, config: SwitchConfig):
         self.config = config
         self.p = parameters(config)
-        n, c, k, q = config.ports, config.classes, config.iterations, config.queues
-        vector = (q + 63) // 64
+        n, k = config.ports, config.iterations
+        vector = (config.queues + 63) // 64
         self.inputs = allocate(
             SchedulerInputs,
             {
-                "singles": (1, n, k, vector),
-                "longs": (1, n, vector),
-                "partial": (1, n, vector),
-                "length": (1, n, q),
-                "complete_valid": (1, n),
-                "complete_flits": (1, n),
-                "room": (1, n, c),
+                "one": (1, n, vector),
+                "many": (1, n, vector),
+                "taken_valid": (1, n),
+                "taken_flits": (1, n),
+                "taken_open": (1, n),
+                "complete": (1, (n + 63) // 64),
+                "lost": (1, (n + 63) // 64),
+                "accepts": (1, n),
             },
         )
-        self.outputs = allocate(SchedulerOutputs, scheduler_output_shapes(config))
-        self.seen = [np.zeros((n, q), dtype=np.int64) for _ in range(3)]
+        self.outputs = allocate(
+            SchedulerOutputs,
+            {
+                "claim": (1, n, k, vector),
+                "connects": (1, (n + 63) // 64),
+                **dict.fromkeys(SchedulerOutputs._fields[2:-1], (1, n)),
+                "active": (1, (n + 63) // 64),
+            },
+        )
+        self.bits = [np.zeros(n, dtype=np.int64) for _ in range(2)]
         self.reset()
 
     def reset(self) -> None:
@@ -385,28 +381,33 @@ class SchedulerModel:
 
     def step(self) -> SchedulerOutputs:
         """Outputs of this cycle, then the clock edge."""
-        scheduler_outputs(self.p, self.state, self.outputs, 0)
-        singles, length, partial = self.seen
-        unpack(self.p, self.inputs, 0, singles, length, partial)
-        scheduler_match(
+        i, o, s = self.inputs, self.outputs, self.state
+        scheduler_outputs(self.p, s, o, 0)
+        for bits, vector in zip(self.bits, (i.complete[0], i.lost[0]), strict=True):
+            bits[:] = [vector[n >> 6] >> (n & 63) & 1 for n in range(self.p.ports)]
+        scheduler_clock(
             self.p,
-            self.state,
-            singles,
-            length,
-            partial,
-            self.inputs.complete_valid[0],
-            self.inputs.complete_flits[0],
-            self.inputs.room[0],
-            self.outputs,
-            0,
+            s,
+            i.one[0],
+            i.many[0],
+            i.taken_valid[0],
+            i.taken_flits[0],
+            i.taken_open[0],
+            *self.bits,
+            i.accepts[0],
         )
-        return self.outputs
+        claims_to_bits(self.p, s, o, 0)
+        return o
 
 
-def scheduler_output_shapes(config: SwitchConfig) -> dict[str, tuple[int, ...]]:
-    """Shapes of :class:`SchedulerOutputs`."""
-    n, k = config.ports, config.iterations
-    return {
-        name: (1, n, k) if name.startswith(("claim", "reserve")) else (1, n)
-        for name in SchedulerOutputs._fields
-    }
+@compiled
+def claims_to_bits(p, s, outputs, i):
+    """The claims of a cycle as the one-hot vectors of the ports."""
+    outputs.claim[i] = 0
+    outputs.connects[i] = 0
+    for n in range(p.ports):
+        for k in range(p.iterations):
+            queue = s.claim_queue[n, k]
+            if queue >= 0:
+                outputs.claim[i, n, k, queue >> 6] |= 1 << (queue & 63)
+        outputs.connects[i, n >> 6] |= s.connects[n] << (n & 63)

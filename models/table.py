@@ -1,4 +1,4 @@
-"""Golden model of rtl.table: a table of port masks; all entries are stored from the start."""
+"""Golden model of rtl.table: a table of port masks, which all hold their default at once."""
 
 from collections import namedtuple
 
@@ -10,10 +10,12 @@ from models.record import allocate
 __all__ = ["TableInputs", "TableModel", "TableOutputs", "TableState", "table_state"]
 
 TableInputs = namedtuple(
-    "TableInputs", "write_valid write_address write_mask lookup_valid lookup_address"
+    "TableInputs", "write_valid write_address write_mask lookup_valid lookup_address take"
 )
-TableOutputs = namedtuple("TableOutputs", "mask valid")
-TableState = namedtuple("TableState", "entries mask valid")
+TableOutputs = namedtuple("TableOutputs", "ready mask valid")
+TableState = namedtuple(
+    "TableState", "entries age written address write asked_mask asked_valid mask valid"
+)
 
 
 def table_state(ports: int, entries: int, identity: bool, instances: int) -> TableState:
@@ -23,19 +25,28 @@ def table_state(ports: int, entries: int, identity: bool, instances: int) -> Tab
         TableState,
         {
             "entries": (instances, entries, words),
-            "mask": (instances, words),  # result of the last lookup
+            "age": (instances,),  # cycles since reset, at most `entries`
+            "written": (instances,),  # there is a write: where and what
+            "address": (instances,),
+            "write": (instances, words),
+            "asked_mask": (instances, words),  # result of the last lookup
+            "asked_valid": (instances,),
+            "mask": (instances, words),  # what was taken last
             "valid": (instances,),
         },
     )
     for port in range(ports):
         bit = np.array(1 << port % 64, np.uint64).astype(np.int64)
         state.entries[:, port if identity else slice(None), port // 64] |= bit
+    state.asked_valid[:] = state.valid[:] = 1
+    state.asked_mask[:] = state.mask[:] = state.entries[:, 0]
     return state
 
 
 @compiled
 def table_outputs(s, outputs, n):
-    """The result of the last lookup."""
+    """The result that was taken last."""
+    outputs.ready[n] = s.age[n] == s.entries.shape[1]
     outputs.valid[n] = s.valid[n]
     for word in range(s.mask.shape[1]):
         outputs.mask[n, word] = s.mask[n, word]
@@ -43,20 +54,30 @@ def table_outputs(s, outputs, n):
 
 @compiled
 def table_clock(s, inputs, n):
-    """A lookup sees the contents before the write of the same cycle."""
+    """Take the last result; then the last write or, where there is none, a lookup."""
     entries, words = s.entries.shape[1:]
-    if inputs.lookup_valid[n]:
+    if inputs.take[n]:
+        s.valid[n] = s.asked_valid[n]
+        for word in range(words):
+            s.mask[n, word] = s.asked_mask[n, word]
+    if s.written[n]:
+        for word in range(words):
+            s.entries[n, s.address[n], word] = s.write[n, word]
+    elif inputs.lookup_valid[n]:
         address = inputs.lookup_address[n]
-        s.valid[n] = address < entries
+        s.asked_valid[n] = address < entries
         for word in range(words):
-            s.mask[n, word] = s.entries[n, address, word] if address < entries else 0
-    if inputs.write_valid[n] and inputs.write_address[n] < entries:
-        for word in range(words):
-            s.entries[n, inputs.write_address[n], word] = inputs.write_mask[n, word]
+            s.asked_mask[n, word] = s.entries[n, address, word] if address < entries else 0
+    good = s.age[n] == entries and inputs.write_address[n] < entries
+    s.written[n] = inputs.write_valid[n] and good
+    s.address[n] = inputs.write_address[n]
+    for word in range(words):
+        s.write[n, word] = inputs.write_mask[n, word]
+    s.age[n] = min(s.age[n] + 1, entries)
 
 
 class TableModel:
-    """Masks of ``ports`` by address; 1 cycle from lookup to result."""
+    """Masks of ``ports`` by address; 2 cycles from lookup to result."""
 
     def __init__(self, ports: int, *, entries: int, identity: bool, instances: int = 1):
         self.ports, self.entries, self.identity = ports, entries, identity
@@ -66,7 +87,9 @@ class TableModel:
             TableInputs,
             {name: mask if name == "write_mask" else (instances,) for name in TableInputs._fields},
         )
-        self.outputs = allocate(TableOutputs, {"mask": mask, "valid": (instances,)})
+        self.outputs = allocate(
+            TableOutputs, {"ready": (instances,), "mask": mask, "valid": (instances,)}
+        )
         self.reset()
 
     def reset(self) -> None:

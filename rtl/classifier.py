@@ -2,7 +2,7 @@
 
 import enum
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import C, Cat, Module, Mux, Shape, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,8 +15,8 @@ from rtl.table import Table
 
 __all__ = [
     "PARTITIONS",
+    "BrokenSignature",
     "Classifier",
-    "CountersSignature",
     "DropSignature",
     "OfferSignature",
     "ProgramSignature",
@@ -26,7 +26,7 @@ PARTITIONS = 256
 
 
 class Phase(enum.Enum):
-    """What the flit in the stage register is to the packet under way."""
+    """What the flit in the last stage is to the packet under way."""
 
     IDLE = 0  # the head of the next one
     BODY = 1  # the next flit
@@ -35,16 +35,10 @@ class Phase(enum.Enum):
 
 
 class OfferSignature(wiring.Signature):
-    """The packet whose head waits to be admitted; meaningful while ``valid``."""
+    """The packet that may be admitted in the next cycle; zero if there is none, or it is refused."""
 
     def __init__(self, config: SwitchConfig):
-        super().__init__(
-            {
-                "valid": Out(1),
-                "queue": Out(range(config.queues)),
-                "length": Out(length_shape(config)),
-            }
-        )
+        super().__init__({"queue": Out(range(config.queues)), "length": Out(length_shape(config))})
 
 
 class DropSignature(wiring.Signature):
@@ -54,43 +48,60 @@ class DropSignature(wiring.Signature):
         super().__init__({"valid": Out(1), "reason": Out(range(len(Drop))), "header": Out(64)})
 
 
+class BrokenSignature(wiring.Signature):
+    """An accepted packet was ended with an error: a reason of ``models.packet.Broken``."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "reason": Out(range(len(Broken)))})
+
+
 class ProgramSignature(wiring.Signature):
-    """Replace an entry of the partition table (``partition`` high) or the forwarding table."""
+    """Replace an entry of the partition table (``partition`` high) or the forwarding table.
+
+    As with a stream, ``valid`` and all else stay until ``ready``.
+    """
 
     def __init__(self, ports: int):
         super().__init__(
-            {"valid": Out(1), "partition": Out(1), "address": Out(16), "mask": Out(ports)}
-        )
-
-
-class CountersSignature(wiring.Signature):
-    """Packets accepted, dropped by reason, and ended as broken by reason; modulo ``2**32``."""
-
-    def __init__(self):
-        super().__init__(
             {
-                "accepted": Out(32),
-                "dropped": Out(32).array(len(Drop)),
-                "errored": Out(32).array(len(Broken)),
+                "valid": Out(1),
+                "ready": In(1),
+                "partition": Out(1),
+                "address": Out(16),
+                "mask": Out(ports),
             }
         )
 
 
-def odd(flit):
-    """Parity of a flit, see ``FlitLayout``."""
-    words = Cat(flit.data.word_select(n, 64).xor() for n in range(len(flit.data) // 64))
-    return words ^ Cat(flit.count, flit.last, flit.error, flit.mark).xor()
+def above(value, bound: int):
+    """Whether ``value`` exceeds a constant, without a carry chain."""
+    result = C(0, 1)
+    for n, bit in enumerate(value):
+        result = (bit & result) if bound >> n & 1 else (bit | result)
+    return result
+
+
+def alone(bits):
+    """Whether exactly one bit is set."""
+    pairs = [(bit, ~bit) for bit in bits]  # of a group of bits: one of them is set, none is
+    while len(pairs) > 1:
+        halves = zip(pairs[::2], pairs[1::2], strict=False)
+        merged = [((a & d) | (b & c), b & d) for (a, b), (c, d) in halves]
+        pairs = merged + (pairs[-1:] if len(pairs) % 2 else [])
+    return pairs[0][0]
 
 
 class Classifier(wiring.Component):
     """Check the header of each packet, find its queue, and make its flits fit its header.
 
-    Latency: 1 cycle from ``i`` to ``push``. Throughput: 1 flit per cycle.
-    Backpressure: ``i.ready`` is combinational in ``admit``, ``reset`` and the controls, never in
-    ``i.valid``. A packet that is accepted is pushed with as many flits as its header declares:
-    where its stream breaks, a flit with ``last`` and ``error`` ends it, and padding follows.
-    All outputs but the counters are combinational from registers, ``admit``, ``used_high`` and the
-    controls: the memory of the buffer and the registers of the backlog follow at once.
+    Latency: 4 cycles from ``i`` to ``push``. Throughput: 1 flit per cycle.
+    Backpressure: ``i.ready`` is combinational in registers, and the controls act a cycle late. Four stages
+    move together; the first holds a flit as it came, the second what its fields say if it is a
+    head, the third its queue or why it is refused. Only the last knows which flits are heads. A
+    packet that is accepted is pushed with as many flits as its header declares: where its stream
+    breaks, a flit with ``last`` and ``error`` ends it, and padding follows.
+    ``push``, ``offer``, ``announce`` and ``complete`` are combinational from registers: the memory
+    of the buffer and the registers of the backlog follow at once.
 
     Parameters
     ----------
@@ -108,27 +119,30 @@ class Classifier(wiring.Component):
     drain : In(1)
         Heads wait, as without ``enable``.
     reset : In(1)
-        Break the packet under way, discard what comes, clear the counters.
+        Break the packet under way, discard what comes.
     enabled : In(ports)
-        Output ports to which packets may go.
+        Output ports to which packets may go, as the head is in the second stage.
     program : In(ProgramSignature)
-        Replace an entry of a table.
+        Replace an entry of a table; in the next cycle ``i.ready`` is low, and so is ``ready``.
     admit, used_high : In(1)
-        The buffer has room for ``offer``; its queue is congested, which marks the packet.
+        Registers of the buffer: there is room for the ``offer`` of the last cycle; its queue is
+        congested, which marks the packet.
     push : Out(PushSignature)
-        Flits of accepted packets.
+        Flits of accepted packets; ``length`` counts with ``first``.
     offer : Out(OfferSignature)
-        A good head waits for ``admit``.
+        What is going to be in the last stage, as if it were a head.
     announce : Out(AnnounceSignature)
         Enough of a packet has been pushed, with this flit, that it may leave.
     complete : Out(1)
         With this flit all of a packet that was announced as partial has been pushed.
+    accepted : Out(1)
+        A packet was accepted in the cycle before.
     drop : Out(DropSignature)
-        A packet is not accepted, for one cycle.
+        One was not, in the cycle before.
+    broken : Out(BrokenSignature)
+        An accepted one was ended with an error, in the cycle before.
     idle : Out(1)
         No packet is under way and none waits.
-    counters : Out(CountersSignature)
-        Counts since reset.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -148,157 +162,290 @@ class Classifier(wiring.Component):
                 "offer": Out(OfferSignature(config)),
                 "announce": Out(AnnounceSignature(config)),
                 "complete": Out(1),
+                "accepted": Out(1),
                 "drop": Out(DropSignature()),
+                "broken": Out(BrokenSignature()),
                 "idle": Out(1),
-                "counters": Out(CountersSignature()),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        config, push, offer, counters = self.config, self.push, self.offer, self.counters
-        phase = Signal(Phase)
-        flit_width = (config.flit_bytes - 1).bit_length()
+        config, push, offer = self.config, self.push, self.offer
+        groups = 4  # of bits of a word, for its parity
+        count_width = (config.flit_bytes - 1).bit_length()
+        length_width = Shape.cast(length_shape(config)).width
 
-        # Stage register, and the tables beside it.
-        full, advance = Signal(), Signal()
-        stage = Signal(AxisLayout(config))
-        header = data.View(HeaderLayout(), stage.data[: HeaderLayout().size])
+        # A stage is a register of these fields; see the stages below.
+        every = {"full": 1, "data": 8 * config.flit_bytes, "last": 1, "error": 1}
+        checked = {"tail": count_width, "ragged": 1, "length": length_width}
+        raw = Signal(data.StructLayout(every | {"keep": config.flit_bytes}))
+        read = Signal(
+            data.StructLayout(
+                every
+                | checked
+                | {"count": count_width, "odd": config.words * groups}
+                | {"bad_length": 1, "bad_operation": 1, "bad_class": 1}
+            )
+        )
+        routed = Signal(
+            data.StructLayout(
+                every
+                | checked
+                | {"count": count_width, "odd": config.words}
+                | {"good": 1, "reason": range(len(Drop)), "queue": range(config.queues)}
+                | {"low": length_width + 9, "high": length_width + 9}
+            )
+        )
+        head = Signal(
+            data.StructLayout(
+                every
+                | {"tail": count_width, "odd": config.words}
+                | {"good": 1, "refused": 1, "reason": range(len(Drop))}
+                | {"single": 1, "double": 1, "wrong": 1, "bad": 1, "bad_body": 1}
+                | {"start": length_width, "start_one": 1, "start_two": 1, "early": 1}
+            )
+        )
+        phase = Signal(Phase)
+        first = phase == Phase.IDLE
+        go = Signal()  # all stages move
+
+        def follow(stage, before):
+            return [stage[name].eq(before[name]) for name in every]
+
+        # Into the first stage: a flit as it came, or zeros.
         coming = data.View(HeaderLayout(), self.i.payload.data[: HeaderLayout().size])
+        gap = Signal()  # a table is written, and not read
+        writes = self.program.valid & self.program.ready
+        enters = self.i.valid & ~gap
+        m.d.comb += [
+            self.i.ready.eq(go & ~gap),
+            self.idle.eq(first & ~(raw.full | read.full | routed.full | head.full)),
+        ]
+        with m.If(go):
+            m.d.sync += [
+                raw.full.eq(1),
+                raw.data.eq(self.i.payload.data),
+                raw.keep.eq(self.i.payload.keep),
+                raw.last.eq(self.i.payload.last),
+                raw.error.eq(self.i.payload.user[0]),
+            ]
+        with m.If(go & ~enters):  # like this it is the reset of flip-flops, not gates
+            m.d.sync += raw.eq(0)
+
+        # Tables.
         m.submodules.routes = routes = Table(config.ports, entries=config.endpoints, identity=True)
         m.submodules.partitions = partitions = Table(
             config.ports, entries=PARTITIONS, identity=False
         )
+        m.d.sync += gap.eq(writes)
         m.d.comb += [
-            self.i.ready.eq(~full | advance),
+            self.program.ready.eq(~gap & routes.ready & partitions.ready),
             routes.lookup.address.eq(coming.destination),
             partitions.lookup.address.eq(coming.partition),
-            routes.write.valid.eq(self.program.valid & ~self.program.partition),
-            partitions.write.valid.eq(self.program.valid & self.program.partition),
-            self.idle.eq(~full & (phase == Phase.IDLE)),
+            routes.write.valid.eq(writes & ~self.program.partition),
+            partitions.write.valid.eq(writes & self.program.partition),
         ]
         for table in routes, partitions:
             m.d.comb += [
-                table.lookup.valid.eq(self.i.valid & self.i.ready),
+                table.lookup.valid.eq(self.i.ready),
+                table.take.eq(go),
                 table.write.address.eq(self.program.address),
                 table.write.mask.eq(self.program.mask),
             ]
-        with m.If(self.i.ready):
-            m.d.sync += full.eq(self.i.valid)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += stage.eq(self.i.payload)
 
-        # Header check.
+        # First to second stage: what the fields say.
+        header = data.View(HeaderLayout(), raw.data[: HeaderLayout().size])
+        class_width = (config.classes - 1).bit_length()
+        keep, length = raw.keep, header.length
+        with m.If(go):
+            m.d.sync += [
+                follow(read, raw),
+                read.length.eq((length >> count_width) + length[:count_width].any()),
+                read.tail.eq(length[:count_width] - 1),
+                # Wrong for whatever length; and with the lowest bytes kept, bit n of the count of
+                # bytes less one is the parity of how many multiples of 2**n are among them.
+                read.ragged.eq(
+                    Mux(raw.last, ~keep[0] | (~keep[:-1] & keep[1:]).any(), ~keep.all())
+                ),
+                read.count.eq(Cat(keep[1 << n :: 1 << n].xor() for n in range(count_width))),
+                read.odd.eq(
+                    Cat(
+                        raw.data.word_select(n, 64 // groups).xor()
+                        for n in range(config.words * groups)
+                    )
+                ),
+                read.bad_length.eq(
+                    above(length, config.max_packet_bytes)
+                    | ~above(length, config.min_packet_bytes - 1)
+                ),
+                read.bad_operation.eq(header.operation != Operation.UNICAST),
+                read.bad_class.eq(header.traffic_class[class_width:].any()),
+            ]
+
+        # Second to third stage: where to, or why not; and the first sums of SwitchConfig.start_flits.
+        header = data.View(HeaderLayout(), read.data[: HeaderLayout().size])
         route, members = routes.mask, partitions.mask
-        places = range((config.ports - 1).bit_length())
         output = Cat(
-            (route & sum(1 << n for n in range(config.ports) if n >> place & 1)).any()
-            for place in places
+            Cat(route[n] for n in range(config.ports) if n >> place & 1).any()
+            for place in range((config.ports - 1).bit_length())
         )
         refused, reason = Signal(), Signal(range(len(Drop)))
         for drop, refuses in reversed(
             {
-                Drop.LENGTH: (header.length < config.min_packet_bytes)
-                | (header.length > config.max_packet_bytes),
-                Drop.OPERATION: header.operation != Operation.UNICAST,
-                Drop.TRAFFIC_CLASS: header.traffic_class >= config.classes,
-                Drop.NO_ROUTE: (route == 0) | (route & (route - 1)).any(),
+                Drop.LENGTH: read.bad_length,
+                Drop.OPERATION: read.bad_operation,
+                Drop.TRAFFIC_CLASS: read.bad_class,
+                Drop.NO_ROUTE: ~alone(route),
                 Drop.PARTITION: ~(members.bit_select(self.port, 1) & (members & route).any()),
                 Drop.DISABLED: ~(self.enabled & route).any(),
             }.items()
         ):
             with m.If(refuses):
                 m.d.comb += [refused.eq(1), reason.eq(drop)]
-        class_width = (config.classes - 1).bit_length()
-        m.d.comb += [
-            offer.queue.eq(Cat(header.traffic_class[:class_width], output)),
-            offer.length.eq((header.length + config.flit_bytes - 1) >> flit_width),
-            self.drop.reason.eq(reason),
-            self.drop.header.eq(header),
-        ]
-
-        # The packet under way.
-        first = phase == Phase.IDLE
-        queue, length, mark = Signal.like(offer.queue), Signal.like(offer.length), Signal()
-        last_count = Signal(flit_width)  # valid bytes of its last flit, less one
-        sent, stalled = Signal.like(offer.length), Signal(range(config.stall_cycles))
-        over = Signal()  # the stream of the broken packet has ended
-        number = sent + 1  # of the flit that is pushed in this cycle
-        count = Mux(first, (header.length - 1)[:flit_width], last_count)
-        at_end = Signal()
-        m.d.comb += [
-            push.first.eq(first),
-            push.queue.eq(Mux(first, offer.queue, queue)),
-            push.length.eq(Mux(first, offer.length, length)),
-            at_end.eq(number == push.length),
-        ]
-        with m.If(push.valid):
+        scale = config.start_scale
+        with m.If(go):
             m.d.sync += [
-                queue.eq(push.queue),
-                length.eq(push.length),
-                last_count.eq(count),
-                mark.eq(push.flit.mark),
-                sent.eq(Mux(at_end, 0, number)),
-                stalled.eq(0),
+                follow(routed, read),
+                *(routed[name].eq(read[name]) for name in (*checked, "count")),
+                routed.odd.eq(
+                    Cat(read.odd.word_select(n, groups).xor() for n in range(config.words))
+                ),
+                routed.good.eq(read.full & ~refused),
+                routed.reason.eq(reason),
+                routed.queue.eq(Cat(header.traffic_class[:class_width], output)),
+                routed.low.eq(
+                    sum((read.length << n for n in range(4) if scale >> n & 1), C(255, 8))
+                ),
+                routed.high.eq(
+                    sum((read.length << n for n in range(4, 9) if scale >> n & 1), C(0, 1))
+                ),
+            ]
+
+        # Third to last stage: the offer, and comparisons with constants.
+        queue, length = Signal.like(offer.queue), Signal.like(offer.length)  # of the last stage
+        start = Signal(length_width)
+        expected = Signal(count_width)  # valid bytes of the packet under way on its end, less one
+        misfit = routed.ragged | (routed.last & (routed.count != routed.tail))
+        m.d.comb += [
+            offer.queue.eq(Mux(go, Mux(routed.good, routed.queue, 0), queue)),
+            offer.length.eq(Mux(go, Mux(routed.good, routed.length, 0), length)),
+            start.eq((routed.low + routed.high) >> 8),
+        ]
+        m.d.sync += [queue.eq(offer.queue), length.eq(offer.length)]
+        with m.If(go):
+            m.d.sync += [
+                follow(head, routed),
+                head.tail.eq(routed.tail),
+                head.odd.eq(routed.odd),
+                head.good.eq(routed.good),
+                head.refused.eq(routed.full & ~routed.good),
+                head.reason.eq(routed.reason),
+                head.single.eq(routed.length == 1),
+                head.double.eq(routed.length == 2),
+                head.wrong.eq(routed.error | misfit | (routed.last != (routed.length == 1))),
+                head.bad.eq(misfit),
+                head.bad_body.eq(routed.ragged | (routed.last & (routed.count != expected))),
+                head.start.eq(start),
+                head.start_one.eq(start == 1),
+                head.start_two.eq(start == 2),
+                head.early.eq(start != routed.length),
+            ]
+
+        # The packet under way. What it takes from its head is loaded again and again before it.
+        packet = Signal(
+            data.StructLayout(
+                {"queue": range(config.queues), "length": length_width, "tail": count_width}
+                | {"mark": 1, "early": 1}
+                | {"left": length_width, "final": 1}  # flits to push; the next is the last
+                | {"lead": length_width, "due": 1}  # the same up to that which announces it
+            )
+        )
+        over = Signal()  # the stream of the broken packet has ended
+        at_end = Mux(first, head.single, packet.final)
+        m.d.comb += expected.eq(Mux(first, head.tail, packet.tail))
+        with m.If(first):
+            m.d.sync += [
+                packet.queue.eq(queue),
+                packet.length.eq(length),
+                packet.tail.eq(head.tail),
+                packet.mark.eq(self.used_high),
+                packet.early.eq(head.early),
+                packet.left.eq(length),
+                packet.final.eq(head.double),
+                packet.lead.eq(head.start),
+                packet.due.eq(head.start_two),
+            ]
+        with m.Elif(push.valid):
+            m.d.sync += [
+                packet.left.eq(packet.left - 1),
+                packet.final.eq(packet.left == 3),
+                packet.lead.eq(packet.lead - 1),
+                packet.due.eq(packet.lead == 3),
             ]
 
         # What happens in this cycle.
-        takes = Signal()  # the flit in the stage register is pushed
-        broken, fault = Signal(), Signal(range(len(Broken)))
+        in_body = phase == Phase.BODY
+        may_begin, resets = Signal(), Signal()  # the controls, a cycle late: `go` has no time
+        m.d.sync += [
+            may_begin.eq(self.enable & ~self.drain & ~self.reset),
+            resets.eq(self.reset),
+        ]
+        patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)
+        accepts, drops, takes = Signal(), Signal(), Signal()  # takes: head or body is pushed
+        interrupted, broken, fault = Signal(), Signal(), Signal(range(len(Broken)))
+        wrong = Mux(first, head.wrong, head.error | head.bad_body | (head.last != packet.final))
+        m.d.comb += [
+            accepts.eq(first & head.good & self.admit & may_begin),
+            drops.eq(first & head.refused & may_begin),
+            takes.eq(accepts | (in_body & head.full & ~resets)),
+            interrupted.eq(in_body & (resets | (~head.full & (patience < 0)))),
+            broken.eq(interrupted | (takes & wrong)),
+        ]
+        passes = Signal()  # the flit in the last stage goes, whatever it is
         with m.Switch(phase):
             with m.Case(Phase.IDLE):
-                with m.If(self.reset):
-                    m.d.comb += advance.eq(full)
-                with m.Elif(full & self.enable & ~self.drain):
-                    with m.If(refused):
-                        m.d.comb += [self.drop.valid.eq(1), advance.eq(1)]
-                        m.d.sync += phase.eq(Mux(stage.last, Phase.IDLE, Phase.EAT))
-                    with m.Else():
-                        m.d.comb += [offer.valid.eq(1), takes.eq(self.admit)]
+                m.d.comb += passes.eq(resets)
             with m.Case(Phase.BODY):
-                with m.If(self.reset):
-                    m.d.comb += [broken.eq(1), fault.eq(Broken.RESET)]
-                with m.Elif(full):
-                    m.d.comb += takes.eq(1)
-                with m.Elif(stalled == config.stall_cycles - 1):
-                    m.d.comb += [broken.eq(1), fault.eq(Broken.STALL)]
-                with m.Else():
-                    m.d.sync += stalled.eq(stalled + 1)
-            with m.Case(Phase.PAD):
-                m.d.comb += push.valid.eq(1)
+                m.d.comb += passes.eq(~resets)
             with m.Case(Phase.EAT):
-                m.d.comb += advance.eq(full)
-                with m.If(self.reset | (full & stage.last)):
-                    m.d.sync += phase.eq(Phase.IDLE)
-        with m.If(takes):
-            m.d.comb += advance.eq(1)
-            for cause, breaks in reversed(
-                {
-                    Broken.INPUT: stage.user[0],
-                    Broken.KEEP: Mux(
-                        stage.last,
-                        at_end & (stage.keep != ((2 << count) - 1)[: config.flit_bytes]),
-                        ~stage.keep.all(),
-                    ),
-                    Broken.SHORT: stage.last & ~at_end,
-                    Broken.LONG: ~stage.last & at_end,
-                }.items()
-            ):
-                with m.If(breaks):
-                    m.d.comb += [broken.eq(1), fault.eq(cause)]
+                m.d.comb += passes.eq(1)
+        decided = may_begin & (head.refused | (head.good & self.admit))
+        m.d.comb += go.eq(~head.full | passes | (first & decided))
+        with m.If(in_body & ~head.full):
+            m.d.sync += patience.eq(patience - 1)
+        with m.Else():
+            m.d.sync += patience.eq(patience.init)
+        for cause, breaks in reversed(
+            {
+                Broken.RESET: resets,
+                Broken.STALL: ~head.full,
+                Broken.INPUT: head.error,
+                Broken.SHORT: head.last & ~at_end,
+                Broken.KEEP: Mux(first, head.bad, head.bad_body),
+                Broken.LONG: C(1, 1),
+            }.items()
+        ):
+            with m.If(breaks):
+                m.d.comb += fault.eq(cause)
 
         # The flit, and what follows it.
-        flit, ends = push.flit, takes & stage.last
-        stream_over = Mux(phase == Phase.PAD, over, ends)
-        with m.If(takes | broken):
-            m.d.comb += push.valid.eq(1)
+        flit, ends = push.flit, Signal()
+        stream_over = Mux(phase == Phase.PAD, over, takes & head.last)
+        count = Mux(ends, expected, config.flit_bytes - 1)
         m.d.comb += [
-            flit.data.eq(Mux(takes, stage.data, 0)),
-            flit.last.eq(broken | (takes & at_end)),
+            ends.eq(takes & ~wrong & at_end),
+            push.valid.eq(takes | interrupted | (phase == Phase.PAD)),
+            push.first.eq(first),
+            push.queue.eq(Mux(first, queue, packet.queue)),
+            push.length.eq(length),
+            flit.data.eq(head.data),
+            flit.last.eq(broken | ends),
             flit.error.eq(broken),
-            flit.count.eq(Mux(takes & at_end & ~broken, count, config.flit_bytes - 1)),
-            flit.mark.eq(Mux(first, self.used_high, mark)),
-            flit.parity.eq(odd(flit)),
+            flit.count.eq(count),
+            flit.mark.eq(Mux(first, self.used_high, packet.mark)),
+            # Of last and error, just one is high if the packet ends well, both or none else.
+            flit.parity.eq(head.odd ^ flit.mark ^ ends ^ count.xor()),
         ]
         with m.If(push.valid):
             m.d.sync += over.eq(stream_over)
@@ -308,31 +455,32 @@ class Classifier(wiring.Component):
                 m.d.sync += phase.eq(Phase.PAD)
             with m.Else():
                 m.d.sync += phase.eq(Phase.BODY)
+        with m.Elif(drops):
+            m.d.sync += phase.eq(Mux(head.last, Phase.IDLE, Phase.EAT))
+        with m.Elif((phase == Phase.EAT) & (resets | head.last)):
+            m.d.sync += phase.eq(Phase.IDLE)
 
-        # Announcement: as SwitchConfig.start_flits().
-        raw, start = Signal.like(push.length), Signal.like(push.length)
+        # Announcement; a packet that may leave with its first flit needs no counter.
+        if scale:
+            announces, early = Mux(first, head.start_one, packet.due), packet.early
+            announced = Mux(first, length, packet.length)
+        else:
+            announces, early, announced = first, C(1, 1), length
         m.d.comb += [
-            raw.eq((push.length * config.start_scale + 255) >> 8),
-            start.eq(Mux(raw == 0, 1, raw)),
-            self.announce.valid.eq(push.valid & (number == start)),
+            self.announce.valid.eq(push.valid & announces),
             self.announce.queue.eq(push.queue),
-            self.announce.length.eq(push.length),
+            self.announce.length.eq(announced),
             self.announce.partial.eq(~at_end),
-            self.complete.eq(push.valid & at_end & (start != push.length)),
+            self.complete.eq(push.valid & ~first & packet.final & early),
         ]
 
-        # Counters.
-        def step(counter, event):
-            with m.If(event):
-                m.d.sync += counter.eq(counter + 1)
-            with m.If(self.reset):
-                m.d.sync += counter.eq(0)
-
-        step(counters.accepted, push.valid & push.first)
-        for counted, event, why in (
-            (counters.dropped, self.drop.valid, self.drop.reason),
-            (counters.errored, broken, fault),
-        ):
-            for n, counter in enumerate(counted):
-                step(counter, event & (why == n))
+        # Events.
+        m.d.sync += [
+            self.accepted.eq(accepts),
+            self.drop.valid.eq(drops),
+            self.drop.reason.eq(head.reason),
+            self.drop.header.eq(head.data[:64]),
+            self.broken.valid.eq(broken),
+            self.broken.reason.eq(fault),
+        ]
         return m

@@ -1,6 +1,6 @@
 """Table of port masks: where packets go, and who belongs to a partition."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -25,71 +25,127 @@ class LookupSignature(wiring.Signature):
 class Table(wiring.Component):
     """Look up a mask of ports by a 16-bit address.
 
-    Latency: 1 cycle from ``lookup`` to ``mask`` (registered). Throughput: 1 lookup and 1 write per
-    cycle; a lookup sees the writes of earlier cycles. Reset restores the default contents at once:
-    an entry counts only once it has been written.
+    Latency: 2 cycles from ``lookup`` to ``mask``, if ``take`` is high in the second: a block RAM,
+    and a register that nothing is in front of. Throughput: 1 lookup or 1 write per cycle.
+    After reset it shows the default of entry 0.
+    Then each entry gets its default, one per cycle; until ``entries`` cycles have passed lookups
+    get defaults, and writes are ignored.
 
     Parameters
     ----------
     ports : int
         Width of a mask.
     entries : int
-        Addresses from ``entries`` on have no entry: their writes are ignored.
+        A power of two. Addresses from ``entries`` on have no entry: their writes are ignored.
     identity : bool
         By default entry ``d`` is port ``d`` alone (no port if there is none), else all ports.
 
     Members
     -------
     write : In(WriteSignature(ports))
-        Replace an entry.
+        Replace an entry, in the next cycle. Then lookups are not done, whatever their address:
+        memories differ in what they read where they are written. Later lookups see it.
+    ready : Out(1)
+        Writes are not ignored; stays high.
     lookup : In(LookupSignature())
         Ask for an entry.
+    take : In(1)
+        Show what was asked for last, not counting this cycle, from the next cycle on.
     mask : Out(ports)
-        Entry of the last lookup, held until the next; zero if there is no such entry.
+        Entry that was taken last; zero if there is no such entry.
     valid : Out(1)
-        The address of the last lookup has an entry.
+        Its address has an entry.
     """
 
     def __init__(self, ports: int, *, entries: int, identity: bool):
-        if not 1 <= entries <= 1 << 16:
-            raise ValueError(f"entries must be 1 to 65536, not {entries!r}")
+        if not 2 <= entries <= 1 << 16 or entries & (entries - 1):
+            raise ValueError(f"entries must be a power of two from 2 to 65536, not {entries!r}")
         self.ports, self.entries, self.identity = ports, entries, identity
         super().__init__(
             {
                 "write": In(WriteSignature(ports)),
+                "ready": Out(1),
                 "lookup": In(LookupSignature()),
+                "take": In(1),
                 "mask": Out(ports),
-                "valid": Out(1),
+                "valid": Out(1, init=1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.ports, depth=self.entries, init=[])
-        write, read = memory.write_port(), memory.read_port()
-        stored = Signal(self.entries)  # entries that have been written
-        from_memory, default = Signal(), Signal(self.ports)
+        large = self.entries > 64
+        m.submodules.memory = memory = Memory(
+            shape=self.ports,
+            depth=self.entries,
+            init=[],
+            attrs={"ram_style": "block"} if large else {},
+        )
+        put, get = memory.write_port(), memory.read_port(domain="comb")
+        width, port_width = (self.entries - 1).bit_length(), (self.ports - 1).bit_length()
 
+        # Writes, or defaults: all that the memory sees is registers.
+        writes = Signal(init=1)
+        address, content = Signal(width), Signal(self.ports, init=1 if self.identity else ~0)
+        following, swept = Signal(width), Signal()
         m.d.comb += [
-            write.addr.eq(self.write.address),
-            write.data.eq(self.write.mask),
-            write.en.eq(self.write.valid & (self.write.address < self.entries)),
-            read.addr.eq(self.lookup.address),
-            read.en.eq(self.lookup.valid),
-            self.mask.eq(Mux(self.valid, Mux(from_memory, read.data, default), 0)),
+            Cat(following, swept).eq(address + 1),
+            put.addr.eq(address),
+            put.data.eq(content),
+            put.en.eq(writes),
         ]
-        with m.If(write.en):
-            m.d.sync += stored.bit_select(write.addr, 1).eq(1)
-        with m.If(self.lookup.valid):
-            m.d.sync += [
-                self.valid.eq(self.lookup.address < self.entries),
-                from_memory.eq(stored.bit_select(read.addr, 1)),
-                default.eq(self.default(self.lookup.address)),
-            ]
-        return m
+        m.d.sync += [
+            address.eq(Mux(self.ready, self.write.address, following)),
+            writes.eq(
+                Mux(self.ready, self.write.valid & ~self.write.address[width:].any(), ~swept)
+            ),
+            self.ready.eq(self.ready | swept),
+        ]
+        if self.identity:
+            m.d.sync += content.eq(Mux(self.ready, self.write.mask, content << 1))
+        else:
+            m.d.sync += content.eq(self.write.mask)
+            with m.If(~self.ready):  # like this it is the set of flip-flops, not gates
+                m.d.sync += content.eq(~0)
 
-    def default(self, address):
+        # What was asked for last. Written like this, yosys takes the register into the block RAM and
+        # sees that it does not read what is written: no logic comes between.
+        answer = Signal(self.ports, reset_less=True)
+        m.d.comb += get.addr.eq(self.lookup.address)
+        with m.If(self.lookup.valid & ~writes):
+            m.d.sync += answer.eq(get.data)
+        exists, stored = Signal(init=1), Signal()
+        with m.If(self.lookup.valid & ~(writes & self.ready)):
+            m.d.sync += [
+                exists.eq(~self.lookup.address[width:].any()),
+                stored.eq(~self.lookup.address[width:].any() & self.ready),
+            ]
+
+        # What is shown.
+        shown = Signal(self.ports, init=0 if self.identity else ~0)
+        with m.If(self.take):
+            m.d.sync += [self.valid.eq(exists), shown.eq(answer)]
+        with m.If(self.take & ~stored):
+            m.d.sync += shown.eq(shown.init)
         if not self.identity:
-            return ~0
-        index = address[: (self.ports - 1).bit_length()]
-        return Mux(address < self.ports, 1 << index, 0)
+            m.d.comb += self.mask.eq(shown & self.valid.replicate(self.ports))
+            return m
+
+        # The default of a port, as row and column.
+        half = port_width // 2
+        low, asked = Signal(init=1), Signal(port_width)
+        row, column = Signal(1 << (port_width - half), init=1), Signal(1 << half, init=1)
+        with m.If(self.lookup.valid & ~(writes & self.ready)):
+            m.d.sync += [
+                low.eq(~self.lookup.address[port_width:].any()),
+                asked.eq(self.lookup.address),
+            ]
+        with m.If(self.take):
+            m.d.sync += [
+                row.eq(Mux(low & ~stored, 1 << asked[half:], 0)),
+                column.eq(1 << asked[:half]),
+            ]
+        m.d.comb += self.mask.eq(
+            shown | Cat(row[n >> half] & column[n & (1 << half) - 1] for n in range(self.ports))
+        )
+        return m

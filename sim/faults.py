@@ -254,8 +254,8 @@ FAULTS = (
         name="table-end",
         meaning="the table has an entry too many",
         file="rtl/table.py",
-        old="self.valid.eq(self.lookup.address < self.entries)",
-        new="self.valid.eq(self.lookup.address <= self.entries)",
+        old="exists.eq(~self.lookup.address[width:].any())",
+        new="exists.eq(~self.lookup.address[width + 1 :].any())",
         check="table bench",
     ),
     Fault(

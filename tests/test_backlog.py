@@ -2,24 +2,9 @@ import pytest
 from amaranth.sim import Simulator
 
 from models.backlog import BacklogModel
-from models.config import TINY, SwitchConfig
+from models.config import TINY
 from rtl.backlog import Backlog
-from sim.solver import prove
 from sim.verilator import run_bench
-from verif.proof.backlog import BacklogProof
-
-SMALL = SwitchConfig(
-    ports=2,
-    flit_bytes=8,
-    classes=1,
-    ingress_flits=8,
-    egress_flits=4,
-    min_packet_bytes=8,
-    max_packet_bytes=24,
-    reserve_flits=1,
-    limit_flits=7,
-    endpoints=2,
-)
 
 
 def announce(model: BacklogModel, queue: int, length: int, partial: bool = False) -> None:
@@ -30,44 +15,62 @@ def announce(model: BacklogModel, queue: int, length: int, partial: bool = False
     i.announce_valid[0] = 0
 
 
-def shown(model: BacklogModel, queue: int) -> tuple[int, int, int]:
-    """Singles, length and partial of ``queue`` in the next cycle."""
-    o = model.step()
-    singles = sum(int(o.singles[0, k, 0]) >> queue & 1 for k in range(model.config.iterations))
-    return singles, int(o.length[0, queue]), int(o.partial[0, 0]) >> queue & 1
-
-
-def test_model_shows_singles_in_a_row_and_longs_alone():
-    model = BacklogModel(TINY)
-    for length in (1, 1, 3):
-        announce(model, 2, length)
-    assert shown(model, 2) == (2, 1, 0)
-    i = model.inputs
-    i.claim_valid[0], i.claim_queue[0] = 1, 2  # both singles at once
+def claim(model: BacklogModel, queue: int, connects: bool) -> None:
+    model.inputs.claim[0, 0, 0], model.inputs.connects[0] = 1 << queue, connects
     model.step()
-    i.claim_valid[0] = 0
-    assert shown(model, 2) == (0, 3, 0)
+    model.inputs.claim[:] = model.inputs.connects[:] = 0
 
 
-def test_model_hides_a_queue_for_a_cycle_after_a_long():
+def shown(model: BacklogModel, queue: int) -> tuple[int, int]:
+    """``one`` and ``many`` of ``queue`` in the next cycle."""
+    o = model.step()
+    return int(o.one[0, 0]) >> queue & 1, int(o.many[0, 0]) >> queue & 1
+
+
+def test_model_shows_one_and_many():
     model = BacklogModel(TINY)
-    for length in (4, 2):
-        announce(model, 1, length)
-    model.inputs.claim_valid[0, 0], model.inputs.claim_queue[0, 0] = 1, 1
-    assert shown(model, 1) == (0, 4, 0)
-    model.inputs.claim_valid[0, 0] = 0
-    assert shown(model, 1) == (0, 0, 0)
-    assert shown(model, 1) == (0, 2, 0)
+    announce(model, 2, 1)
+    assert shown(model, 2) == (1, 0)
+    announce(model, 2, 1)
+    assert shown(model, 2) == (1, 1)
+    announce(model, 1, 3)
+    assert shown(model, 1) == (1, 1)
 
 
-def test_model_shows_partial_until_complete():
+def test_model_takes_everything_or_one():
+    model = BacklogModel(TINY)
+    for length in (1, 3, 2):
+        announce(model, 3, length)
+    claim(model, 3, connects=True)
+    o = model.step()
+    assert (o.taken_valid[0], o.taken_flits[0], o.taken_open[0]) == (1, 6, 0)
+    assert shown(model, 3) == (0, 0)
+    announce(model, 3, 1)
+    claim(model, 3, connects=False)
+    assert not model.step().taken_valid[0]
+    assert shown(model, 3) == (0, 0)
+
+
+def test_model_takes_what_joins_in_the_cycle_of_the_claim():
+    model = BacklogModel(TINY)
+    announce(model, 0, 2)
+    i = model.inputs
+    i.announce_valid[0], i.announce_queue[0], i.announce_length[0] = 1, 0, 4
+    i.announce_partial[0] = 1
+    claim(model, 0, connects=True)
+    i.announce_valid[0] = 0
+    o = model.step()
+    assert (o.taken_flits[0], o.taken_open[0]) == (6, 1)
+
+
+def test_model_is_open_until_complete():
     model = BacklogModel(TINY)
     announce(model, 0, 5, partial=True)
-    assert shown(model, 0) == (0, 5, 1)
     model.inputs.complete[0] = 1
-    assert shown(model, 0) == (0, 5, 1)
+    model.step()
     model.inputs.complete[0] = 0
-    assert shown(model, 0) == (0, 5, 0)
+    claim(model, 0, connects=True)
+    assert not model.step().taken_open[0]
 
 
 def test_rtl_latency_is_one_cycle():
@@ -77,10 +80,16 @@ def test_rtl_latency_is_one_cycle():
         ctx.set(dut.announce.valid, 1)
         ctx.set(dut.announce.queue, 3)
         ctx.set(dut.announce.length, 2)
-        assert not ctx.get(dut.longs)
+        assert not ctx.get(dut.many)
         await ctx.tick()
-        assert ctx.get(dut.longs) == 1 << 3
-        assert ctx.get(dut.length[3]) == 2
+        assert ctx.get(dut.many) == 1 << 3
+        ctx.set(dut.announce.valid, 0)
+        ctx.set(dut.claim[0], 1 << 3)
+        ctx.set(dut.connects, 1)
+        await ctx.tick()
+        assert ctx.get(dut.one) == 0
+        assert ctx.get(dut.taken.valid) == 1
+        assert ctx.get(dut.taken.flits) == 2
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-9)
@@ -93,16 +102,12 @@ def test_rtl_latency_is_one_cycle():
     "config",
     [
         TINY,
+        TINY.with_(name="TINY-1", iterations=1, classes=1),
         TINY.with_(
-            name="TINY-12", ports=3, classes=4, ingress_flits=64, egress_flits=32, iterations=8
+            name="TINY-12", ports=3, classes=4, ingress_flits=64, egress_flits=256, iterations=8
         ),
     ],
     ids=lambda config: config.name,
 )
 def test_rtl_matches_model(config):
     run_bench("backlog", Backlog(config), config)
-
-
-@pytest.mark.formal
-def test_proof_bounded():
-    prove(BacklogProof(SMALL), "backlog", depth=6, mode="bmc")

@@ -1,143 +1,76 @@
-"""iSLIP: every output grants one input, every input accepts one output, in circular order."""
+"""iSLIP: every output grants one input, in circular order."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
-from rtl.packet import length_shape
 from rtl.scheduler.matching import Matching
-from rtl.scheduler.selection import encode, first
-from rtl.scheduler.transpose import Transpose
+from rtl.scheduler.pipeline import delayed
+from rtl.selection import above, first
 from rtl.vector import Vector
 
-__all__ = ["Accept", "Grant", "Islip"]
+__all__ = ["Grant", "Islip"]
 
 
 class Grant(wiring.Component):
     """Grant one input, per stage, on behalf of one output.
 
-    The pick is strict: if its packet does not fit, nobody is granted, so that long packets are not
-    starved by short ones.
-
-    Latency: 0 cycles from ``request`` to ``grant``.
-    Fairness: the pointer of a class moves to one past the input whose packet is claimed; if stages
-    claim for one class in the same cycle, the youngest moves it.
+    Latency: 1 cycle from ``request`` to ``grant``.
+    Fairness: the pointer of a class moves to one past the input that claims; if stages claim for
+    one class in the same cycle, the youngest moves it. Three sets of pointers take turns: what is
+    granted with one in a cycle is claimed in the next and moves it in the one after that.
 
     Members
     -------
-    request : In(ports).array(iterations)
-        Inputs with a packet of the class that the output has picked.
-    traffic_class : In(range(classes)).array(iterations)
-        That class.
-    length : In(Vector(length_shape, ports)).array(iterations)
-        Flits of the packet of each requesting input.
-    limit : In(range(egress_depth + 1)).array(iterations)
-        Flits of the longest packet that fits.
-    claimed : In(iterations)
-        The grant is accepted, and not cancelled.
+    request : In(ports).array(iterations, classes)
+        Inputs that show a queue of the class.
+    chosen : In(classes).array(iterations)
+        The class that is picked, one-hot, or zero.
+    claim : In(ports).array(iterations)
+        The input that has claimed in the last cycle, one-hot, or zero.
     grant : Out(ports).array(iterations)
         One-hot, or zero.
-    granted_length : Out(length_shape).array(iterations)
-        Flits of the granted packet; meaningless without a grant.
 
     Attributes
     ----------
-    above : Signal(Vector(ports, classes))
-        Inputs at or after the pointer of each class.
+    pointers : list of Signal(Vector(ports, classes))
+        Inputs at or after the pointer of each class: of the set in use, of that whose grants are
+        answered, and of that whose claims are known.
     """
 
     def __init__(self, config: SwitchConfig):
         self.config = config
-        self.above = Signal(Vector(config.ports, config.classes))
-        lengths = Vector(length_shape(config), config.ports)
-        stages = config.iterations
-        super().__init__(
-            {
-                "request": In(config.ports).array(stages),
-                "traffic_class": In(range(config.classes)).array(stages),
-                "length": In(lengths).array(stages),
-                "limit": In(range(config.egress_depth + 1)).array(stages),
-                "claimed": In(stages),
-                "grant": Out(config.ports).array(stages),
-                "granted_length": Out(length_shape(config)).array(stages),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        for k in reversed(range(self.config.iterations)):  # the youngest stage writes last
-            pick = Signal(self.config.ports)
-            m.d.comb += [
-                pick.eq(first(self.request[k], self.above[self.traffic_class[k]])),
-                self.granted_length[k].eq(self.length[k][encode(pick)]),
-            ]
-            with m.If(self.granted_length[k] <= self.limit[k]):
-                m.d.comb += self.grant[k].eq(pick)
-            with m.If(self.claimed[k]):
-                m.d.sync += self.above[self.traffic_class[k]].eq(~((pick << 1) - 1))
-        return m
-
-
-class Accept(wiring.Component):
-    """Accept one grant, per stage, on behalf of one input.
-
-    Latency: 0 cycles from ``grant`` to ``accept``.
-    Fairness: among grants of the highest class (``strict``) or of any (``weighted``) the first
-    output at or after the pointer; that moves to one past the output that is claimed from, by the
-    youngest stage if there are several.
-
-    Members
-    -------
-    grant : In(ports).array(iterations)
-        Outputs that grant this input.
-    traffic_class : In(Vector(ports, classes)).array(iterations)
-        Per class: outputs that have picked it; the same for all inputs.
-    claimed : In(iterations)
-        The accepted grant is not cancelled.
-    accept : Out(ports).array(iterations)
-        One-hot, or zero.
-
-    Attributes
-    ----------
-    above : Signal(ports)
-        Outputs at or after the pointer.
-    """
-
-    def __init__(self, config: SwitchConfig):
-        self.config = config
-        self.above = Signal(config.ports)
         masks = Vector(config.ports, config.classes)
+        self.pointers = [Signal(masks, name=f"pointers_{j}") for j in range(3)]
         stages = config.iterations
         super().__init__(
             {
-                "grant": In(config.ports).array(stages),
-                "traffic_class": In(masks).array(stages),
-                "claimed": In(stages),
-                "accept": Out(config.ports).array(stages),
+                "request": In(config.ports).array(stages, config.classes),
+                "chosen": In(config.classes).array(stages),
+                "claim": In(config.ports).array(stages),
+                "grant": Out(config.ports).array(stages),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        m.d.sync += [self.pointers[(j + 1) % 3].eq(self.pointers[j]) for j in range(3)]
         for k in reversed(range(self.config.iterations)):  # the youngest stage writes last
-            candidates = Signal(self.config.ports)
-            m.d.comb += candidates.eq(self.grant[k])
-            if self.config.class_policy == "strict":
-                for c in range(self.config.classes):  # the highest writes last
-                    urgent = self.grant[k] & self.traffic_class[k][c]
-                    with m.If(urgent.any()):
-                        m.d.comb += candidates.eq(urgent)
-            m.d.comb += self.accept[k].eq(first(candidates, self.above))
-            with m.If(self.claimed[k]):
-                m.d.sync += self.above.eq(~((self.accept[k] << 1) - 1))
+            granted_class = delayed(m, self.chosen[k])
+            picks = 0
+            for c in range(self.config.classes):
+                pick = Signal(self.config.ports, name=f"pick_{k}_{c}")
+                m.d.comb += pick.eq(first(self.request[k][c], self.pointers[0][c]))
+                picks |= pick & self.chosen[k][c].replicate(self.config.ports)
+                with m.If(self.claim[k].any() & granted_class[c]):
+                    m.d.sync += self.pointers[0][c].eq(above(self.claim[k]))
+            m.d.sync += self.grant[k].eq(picks)
         return m
 
 
 class Islip(Matching):
-    """Match inputs and outputs by one iteration of iSLIP per stage.
-
-    All stages share the pointers of :class:`Grant` and :class:`Accept`.
+    """One iteration of iSLIP per stage; all stages share the pointers of :class:`Grant`.
 
     Source: McKeown, "The iSLIP scheduling algorithm for input-queued switches", IEEE/ACM
     Transactions on Networking 7(2), 1999.
@@ -145,34 +78,14 @@ class Islip(Matching):
 
     def elaborate(self, platform):
         m = Module()
-        ports, stages = range(self.config.ports), range(self.config.iterations)
-        grants = [Grant(self.config) for _ in ports]
-        accepts = [Accept(self.config) for _ in ports]
-
-        for k in stages:
-            picked = Signal(Vector(self.config.ports, self.config.classes))
-            for c in range(self.config.classes):
-                m.d.comb += picked[c].eq(Cat(self.traffic_class[n][k] == c for n in ports))
-            offers, answers = (Transpose(len(ports), len(ports)) for _ in range(2))
-            m.submodules[f"offers_{k}"], m.submodules[f"answers_{k}"] = offers, answers
-            for n in ports:
-                grant, accept = grants[n], accepts[n]
+        for n in range(self.config.ports):
+            m.submodules[f"grant_{n}"] = grant = Grant(self.config)
+            for k in range(self.config.iterations):
                 m.d.comb += [
-                    grant.request[k].eq(self.request[n][k]),
-                    grant.traffic_class[k].eq(self.traffic_class[n][k]),
-                    grant.length[k].eq(self.length[n][k]),
-                    grant.limit[k].eq(self.limit[n][k]),
-                    grant.claimed[k].eq(self.claimed[k][n]),
-                    offers.i[n].eq(grant.grant[k]),
-                    accept.grant[k].eq(offers.o[n]),
-                    accept.traffic_class[k].eq(picked),
-                    accept.claimed[k].eq(self.claiming[k][n]),
-                    self.accept[n][k].eq(accept.accept[k]),
-                    answers.i[n].eq(accept.accept[k]),
-                    self.grant[n][k].eq(answers.o[n]),
-                    self.granted_length[n][k].eq(grant.granted_length[k]),
+                    grant.chosen[k].eq(self.chosen[n][k]),
+                    grant.claim[k].eq(self.claim[n][k]),
+                    self.grant[n][k].eq(grant.grant[k]),
                 ]
-        for n in ports:
-            m.submodules[f"grant_{n}"] = grants[n]
-            m.submodules[f"accept_{n}"] = accepts[n]
+                for c in range(self.config.classes):
+                    m.d.comb += grant.request[k][c].eq(self.request[n][k][c])
         return m

@@ -4,50 +4,10 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from models.config import SwitchConfig
-from rtl.packet import length_shape
 from rtl.scheduler.matching import Matching
-from rtl.scheduler.selection import encode
 from rtl.vector import Vector
 
-__all__ = ["Diagonals", "Fit", "Wavefront"]
-
-
-class Fit(wiring.Component):
-    """Let the requests to one output through, per stage, if every requesting packet fits.
-
-    Otherwise nobody is matched, so that long packets are not starved by short ones.
-
-    Latency: 0 cycles.
-
-    Members
-    -------
-    request, length, limit
-        As in :class:`rtl.scheduler.matching.Matching`, of one output.
-    fitting : Out(ports).array(iterations)
-        ``request``, or zero.
-    """
-
-    def __init__(self, config: SwitchConfig):
-        self.config = config
-        lengths = Vector(length_shape(config), config.ports)
-        stages = config.iterations
-        super().__init__(
-            {
-                "request": In(config.ports).array(stages),
-                "length": In(lengths).array(stages),
-                "limit": In(range(config.egress_depth + 1)).array(stages),
-                "fitting": Out(config.ports).array(stages),
-            }
-        )
-
-    def elaborate(self, platform):
-        m = Module()
-        for k in range(self.config.iterations):
-            longer = Cat(self.length[k][n] > self.limit[k] for n in range(self.config.ports))
-            with m.If(~(self.request[k] & longer).any()):
-                m.d.comb += self.fitting[k].eq(self.request[k])
-        return m
+__all__ = ["Diagonals", "Wavefront"]
 
 
 class Diagonals(wiring.Component):
@@ -71,8 +31,6 @@ class Diagonals(wiring.Component):
         The diagonal that goes first.
     grant : Out(ports).array(ports)
         Per output: its input, one-hot, or zero.
-    accept : Out(ports).array(ports)
-        Per input: its output, one-hot, or zero.
     """
 
     def __init__(self, ports: int):
@@ -82,7 +40,6 @@ class Diagonals(wiring.Component):
                 "request": In(ports).array(ports),
                 "start": In(range(ports)),
                 "grant": Out(ports).array(ports),
-                "accept": Out(ports).array(ports),
             }
         )
 
@@ -121,17 +78,14 @@ class Diagonals(wiring.Component):
         matched = Signal(Vector(self.ports, self.ports))
         m.d.comb += matched.eq(self.turn(Cat(matches), back))
         for n in ports:
-            m.d.comb += [
-                self.grant[n].eq(Cat(matched[(n - i) % self.ports][i] for i in ports)),
-                self.accept[n].eq(Cat(matched[(o - n) % self.ports][n] for o in ports)),
-            ]
+            m.d.comb += self.grant[n].eq(Cat(matched[(n - i) % self.ports][i] for i in ports))
         return m
 
 
 class Wavefront(Matching):
-    """Find one maximal matching per stage.
+    """Find one maximal matching per stage, in one cycle: the grants of a stage share no input.
 
-    Fairness: the diagonal that goes first moves on by one in every cycle; stage ``k`` is ``k - 1``
+    Fairness: the diagonal that goes first moves on by one in every cycle; stage ``k`` is ``k``
     ahead. There is no state that claims would move.
     Source: Tamir and Chi, "Symmetric crossbar arbiters for VLSI communication switches", IEEE
     Transactions on Parallel and Distributed Systems 4(1), 1993.
@@ -139,30 +93,21 @@ class Wavefront(Matching):
 
     def elaborate(self, platform):
         m = Module()
-        ports = range(self.config.ports)
-        fits = [Fit(self.config) for _ in ports]
-        for n in ports:
-            m.submodules[f"fit_{n}"] = fits[n]
-
-        start = Signal(range(self.config.ports))
-        with m.If(start == self.config.ports - 1):
+        ports = self.config.ports
+        start = Signal(range(ports))
+        with m.If(start == ports - 1):
             m.d.sync += start.eq(0)
         with m.Else():
             m.d.sync += start.eq(start + 1)
 
         for k in range(self.config.iterations):
-            m.submodules[f"diagonals_{k}"] = diagonals = Diagonals(self.config.ports)
-            ahead = start + k % self.config.ports
-            wrapped = Mux(ahead < self.config.ports, ahead, ahead - self.config.ports)
-            m.d.comb += diagonals.start.eq(wrapped)
-            for n in ports:
-                m.d.comb += [
-                    fits[n].request[k].eq(self.request[n][k]),
-                    fits[n].length[k].eq(self.length[n][k]),
-                    fits[n].limit[k].eq(self.limit[n][k]),
-                    diagonals.request[n].eq(fits[n].fitting[k]),
-                    self.grant[n][k].eq(diagonals.grant[n]),
-                    self.granted_length[n][k].eq(self.length[n][k][encode(diagonals.grant[n])]),
-                    self.accept[n][k].eq(diagonals.accept[n]),
-                ]
+            m.submodules[f"diagonals_{k}"] = diagonals = Diagonals(ports)
+            ahead = start + k % ports
+            m.d.comb += diagonals.start.eq(Mux(ahead < ports, ahead, ahead - ports))
+            for n in range(ports):
+                request = 0
+                for c in range(self.config.classes):
+                    request |= self.request[n][k][c] & self.chosen[n][k][c].replicate(ports)
+                m.d.comb += diagonals.request[n].eq(request)
+                m.d.sync += self.grant[n][k].eq(diagonals.grant[n])
         return m

@@ -1,7 +1,6 @@
 """cocotb bench of rtl.backlog: lockstep with the golden model under legal random claims."""
 
 import os
-from collections import deque
 
 import cocotb
 import numpy as np
@@ -15,11 +14,10 @@ CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
 
 
 class Announcer:
-    """Packets that fit into the buffer, some of them announced before they are complete."""
+    """Packets that fit into their queues, some of them announced before they are complete."""
 
     def __init__(self, model: BacklogModel, load: float, singles: float, rng: np.random.Generator):
         self.model, self.load, self.singles, self.rng = model, load, singles, rng
-        self.waiting = [deque() for _ in range(model.config.queues)]
         self.arriving = False
         self.favourites = rng.integers(model.config.queues, size=2)
 
@@ -35,32 +33,30 @@ class Announcer:
         length = (
             1 if rng.random() < self.singles else int(rng.integers(2, config.max_packet_flits + 1))
         )
-        flits = sum(map(sum, self.waiting)) + length
-        fits = flits <= config.ingress_flits and sum(self.waiting[queue]) + length <= config.limit
+        fits = self.model.state.ready[0, queue] + length <= config.limit
         if fits and rng.random() < self.load:
             i.announce_valid[0], i.announce_queue[0], i.announce_length[0] = 1, queue, length
             i.announce_partial[0] = self.arriving = length > 1 and rng.random() < 0.3
-            self.waiting[queue].append(length)
 
 
-def drive_claims(inputs, shows, config, claims: float, rng: np.random.Generator) -> list[int]:
-    """Claim some of what is shown; ``shows(queue)`` gives singles and length. Queues claimed."""
-    inputs.claim_valid[0] = 0
-    inputs.claim_queue[0] = rng.integers(config.queues, size=config.iterations)
-    visible = [queue for queue in range(config.queues) if shows(queue)[1]]
-    claimed: list[int] = []
-    long_claimed = False
-    for k in rng.permutation(config.iterations):
-        if not visible or rng.random() >= claims:
+def drive_claims(model: BacklogModel, claims: float, rng: np.random.Generator) -> list[int]:
+    """Claim some of what shows, no queue twice; the queue of each stage, or -1."""
+    i, ready = model.inputs, model.state.ready[0]
+    i.claim[:] = i.connects[:] = 0
+    chosen: list[int] = []
+    for k in range(model.config.iterations):
+        allowed = [
+            q for q in np.flatnonzero(ready) if q not in chosen and (k == 0 or ready[q] == 1)
+        ]
+        if not allowed or rng.random() >= claims:
+            chosen.append(-1)
             continue
-        queue = int(rng.choice(claimed if claimed and rng.random() < 0.5 else visible))
-        singles, length = shows(queue)
-        if long_claimed if length > 1 else claimed.count(queue) == singles:
-            continue
-        long_claimed |= length > 1
-        inputs.claim_valid[0, k], inputs.claim_queue[0, k] = 1, queue
-        claimed.append(queue)
-    return claimed
+        queue = int(rng.choice(allowed))
+        i.claim[0, k, queue >> 6] |= np.int64(np.uint64(1 << (queue & 63)))
+        if k == 0:
+            i.connects[0] = ready[queue] > 1
+        chosen.append(queue)
+    return chosen
 
 
 @cocotb.test()
@@ -68,31 +64,29 @@ def drive_claims(inputs, shows, config, claims: float, rng: np.random.Generator)
 async def matches_model(dut, load: float, singles: float, claims: float) -> None:
     config = bench_config()
     model = BacklogModel(config)
-    bench = Lockstep(dut, Backlog(config), model)
+    qualified = {"taken": "taken_valid"}
+    bench = Lockstep(dut, Backlog(config), model, qualified=qualified)
 
-    goals = ["single", "several"]
-    if singles < 0.5:
-        goals += ["long", "run behind", "open"]
+    goals = ["one", "all", "joined by all", "open"]
+    if singles > 0.5:
+        goals.append("joined by one")
+    if config.iterations > 1:
+        goals.append("several")
     seen = Coverage(goals)
     for run in range(2):
         await bench.reset()
         rng = np.random.default_rng([cocotb.RANDOM_SEED, run])
         announcer = Announcer(model, load, singles, rng)
-        waiting = announcer.waiting
         for cycle in seen.steps(CYCLES // 2):
-            # Now and then the claims pause, so that lists grow, then go on, so that they end.
+            # Now and then the claims pause, so that queues grow, then go on, so that they end.
             eagerness = claims * (cycle // 128 % 2)
-
-            def shows(queue):
-                s = model.state
-                return int(s.singles[0, queue]), int(s.length[0, queue])
-
             announcer.drive()
-            for queue in drive_claims(model.inputs, shows, config, eagerness, rng):
-                length = waiting[queue].popleft()
-                seen["single" if length == 1 else "long"] += 1
-                seen["run behind"] += length > 1 and any(other > 1 for other in waiting[queue])
-                assert shows(queue)[1] == length  # in order, by a list of its own
+            claimed = drive_claims(model, eagerness, rng)
+            i = model.inputs
+            everything = "all" if i.connects[0] else "one"
+            seen[everything] += claimed[0] >= 0
+            joined = i.announce_valid[0] and claimed[0] == i.announce_queue[0]
+            seen[f"joined by {everything}"] += bool(joined)
+            seen["several"] += sum(queue >= 0 for queue in claimed) > 1
             outputs = await bench.step()
-            seen["open"] += bool(outputs.partial.any())
-            seen["several"] += bool(outputs.singles[0, min(1, config.iterations - 1)].any())
+            seen["open"] += bool(outputs.taken_valid[0] and outputs.taken_open[0])
