@@ -20,16 +20,14 @@ __all__ = [
     "class_arbiter_state",
 ]
 
-ClassArbiterInputs = namedtuple("ClassArbiterInputs", "request advance charge")
-ClassArbiterOutputs = namedtuple("ClassArbiterOutputs", "grant")
+ClassArbiterInputs = namedtuple("ClassArbiterInputs", "request refill charge")
+ClassArbiterOutputs = namedtuple("ClassArbiterOutputs", "grant spent")
 ClassArbiterState = namedtuple("ClassArbiterState", "deficit")
 
 
 def class_arbiter_state(config: SwitchConfig) -> NDArray[np.int64]:
-    """Deficit of each class after reset: its quantum, ``weight * max_packet_flits``."""
-    return np.array(config.class_weights, dtype=np.int64) * max(
-        config.max_packet_flits, config.limit
-    )
+    """Deficit of each class after reset: its quantum, ``weight * limit``."""
+    return np.array(config.class_weights, dtype=np.int64) * config.limit
 
 
 @compiled
@@ -54,14 +52,13 @@ def class_arbiter_pick(p, deficit, requests):
 def class_arbiter_clock(p, deficit, refill):
     """Clock edge under the weighted policy; then subtract what this cycle charges.
 
-    ``refill`` is true if any pick that was used had requests but none with a positive deficit.
-    A class in debt by more than two largest packets is forgiven the rest here, not when it is
-    charged: nobody can tell, because only the sign of a deficit shows.
+    ``refill`` is true if a pick that was used had requests but none with a positive deficit.
+    A class in debt by more than two limits is forgiven the rest here, not when it is charged:
+    nobody can tell, because only the sign of a deficit shows.
     """
     for c in range(p.classes):
-        largest = max(p.max_packet_flits, p.limit)
-        quantum = p.class_weights[c] * largest
-        deficit[c] = max(deficit[c], -2 * largest)
+        quantum = p.class_weights[c] * p.limit
+        deficit[c] = max(deficit[c], -2 * p.limit)
         if refill:
             deficit[c] = min(quantum, deficit[c] + quantum)
 
@@ -69,16 +66,16 @@ def class_arbiter_clock(p, deficit, refill):
 @compiled
 def pick_all(p, picks, state, inputs, outputs, n):
     """Grants of this cycle, then the clock edge, of instance ``n``."""
-    refill = False
+    outputs.spent[n] = 0
     for k in range(picks):
         c = class_arbiter_pick(p, state.deficit[n], inputs.request[n, k])
         outputs.grant[n, k] = 1 << c if c >= 0 else 0
-        if inputs.advance[n] >> k & 1 and c >= 0 and state.deficit[n, c] <= 0:
-            refill = True  # the granted class has no deficit left only if no requester has
+        if p.weighted and c >= 0 and state.deficit[n, c] <= 0:
+            outputs.spent[n] |= 1 << k  # the granted class has none left only if no requester has
     if p.weighted:
-        class_arbiter_clock(p, state.deficit[n], refill)
+        class_arbiter_clock(p, state.deficit[n], inputs.refill[n])
         for c in range(p.classes):
-            state.deficit[n, c] -= inputs.charge[n, c]
+            state.deficit[n, c] -= inputs.charge[n] >> c & 1
 
 
 class ClassArbiterModel:
@@ -87,7 +84,7 @@ class ClassArbiterModel:
     Parameters
     ----------
     config : SwitchConfig
-        Uses ``classes``, ``class_policy``, ``class_weights`` and ``max_packet_flits``.
+        Uses ``classes``, ``class_policy``, ``class_weights`` and ``limit``.
     picks : int
         Independent choices per cycle.
     """
@@ -97,9 +94,9 @@ class ClassArbiterModel:
         self.parameters = parameters(config)
         self.inputs = allocate(
             ClassArbiterInputs,
-            {"request": (1, picks), "advance": (1,), "charge": (1, config.classes)},
+            {"request": (1, picks), "refill": (1,), "charge": (1,)},
         )
-        self.outputs = allocate(ClassArbiterOutputs, {"grant": (1, picks)})
+        self.outputs = allocate(ClassArbiterOutputs, {"grant": (1, picks), "spent": (1,)})
         self.state = allocate(ClassArbiterState, {"deficit": (1, config.classes)})
         self.reset()
 

@@ -25,10 +25,10 @@ CrossbarInputs = namedtuple(
 CrossbarOutputs = namedtuple(
     "CrossbarOutputs",
     "o_valid o_first o_traffic_class o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
-    "o_flit_parity",
+    "o_flit_parity moving",
 )
 CrossbarState = namedtuple(
-    "CrossbarState", ("listens", "traffic_class", "first", *CrossbarOutputs._fields)
+    "CrossbarState", ("listens", "traffic_class", "first", *CrossbarOutputs._fields[:-1], "cycle")
 )
 
 NOBODY = -1
@@ -41,21 +41,30 @@ def crossbar_shapes(config: SwitchConfig) -> tuple[dict, dict]:
     inputs, outputs = (
         {name: wide.get(name[2:], (1, config.ports)) for name in kind._fields} for kind in kinds
     )
-    return inputs, outputs
+    return inputs, outputs | {"moving": (1,)}
 
 
 def crossbar_state(config: SwitchConfig) -> CrossbarState:
-    """State after reset: what each output listens to in this cycle, and the output register."""
-    shapes = dict.fromkeys(("listens", "traffic_class", "first"), (1, config.ports))
-    state = allocate(CrossbarState, shapes | crossbar_shapes(config)[1])
+    """State after reset: what each output listens to in two cycles, and the output register.
+
+    ``listens``, ``traffic_class`` and ``first`` have what was selected in even and in odd cycles.
+    """
+    shapes = dict.fromkeys(("listens", "traffic_class", "first"), (1, config.ports, 2))
+    registers = {n: s for n, s in crossbar_shapes(config)[1].items() if n != "moving"}
+    state = allocate(CrossbarState, shapes | registers | {"cycle": (1,)})
     state.listens[:] = NOBODY
     return state
 
 
 @compiled
 def crossbar_outputs(p, state, outputs, n):
-    """What the output register shows. Without a flit, all but ``o_valid`` keep their values."""
+    """What the output register shows; without a flit only ``o_valid`` and ``moving``."""
+    outputs.moving[n] = 0
     for output in range(p.ports):
+        on_its_way = state.o_valid[n, output]
+        for parity in range(2):
+            on_its_way |= state.listens[n, output, parity] != NOBODY
+        outputs.moving[n] |= on_its_way << output
         outputs.o_valid[n, output] = state.o_valid[n, output]
         if state.o_valid[n, output]:
             outputs.o_first[n, output] = state.o_first[n, output]
@@ -71,13 +80,15 @@ def crossbar_outputs(p, state, outputs, n):
 
 @compiled
 def crossbar_clock(p, state, inputs, outputs, n):
-    """The clock edge."""
+    """The clock edge. What was selected two cycles ago makes place for what is selected now."""
+    now = state.cycle[n] & 1
+    state.cycle[n] = 1 - now
     for output in range(p.ports):
-        source = state.listens[n, output]
+        source = state.listens[n, output, now]
         state.o_valid[n, output] = source != NOBODY and inputs.i_valid[n, source]
         if state.o_valid[n, output]:
-            state.o_first[n, output] = state.first[n, output]
-            state.o_traffic_class[n, output] = state.traffic_class[n, output]
+            state.o_first[n, output] = state.first[n, output, now]
+            state.o_traffic_class[n, output] = state.traffic_class[n, output, now]
             for word in range(p.words):
                 state.o_flit_data[n, output, word] = inputs.i_flit_data[n, source, word]
             state.o_flit_count[n, output] = inputs.i_flit_count[n, source]
@@ -85,11 +96,11 @@ def crossbar_clock(p, state, inputs, outputs, n):
             state.o_flit_error[n, output] = inputs.i_flit_error[n, source]
             state.o_flit_mark[n, output] = inputs.i_flit_mark[n, source]
             state.o_flit_parity[n, output, 0] = inputs.i_flit_parity[n, source, 0]
-        state.listens[n, output] = NOBODY
+        state.listens[n, output, now] = NOBODY
         if inputs.select_valid[n, output]:
-            state.listens[n, output] = inputs.select_input[n, output]
-            state.traffic_class[n, output] = inputs.select_traffic_class[n, output]
-            state.first[n, output] = inputs.select_first[n, output]
+            state.listens[n, output, now] = inputs.select_input[n, output]
+            state.traffic_class[n, output, now] = inputs.select_traffic_class[n, output]
+            state.first[n, output, now] = inputs.select_first[n, output]
 
 
 class CrossbarModel:

@@ -15,7 +15,7 @@ class ClassArbiter(wiring.Component):
     Latency: 0 cycles from ``request`` to ``grant`` (combinational). Throughput: ``picks`` grants
     per cycle, all from the same state.
     Fairness: none under ``strict``. Under ``weighted``, classes that always request share the
-    charged flits by their weights, to within a quantum and a packet.
+    charged flits by their weights, to within a quantum and a connection.
     Source: Shreedhar and Varghese, "Efficient fair queueing using deficit round robin", IEEE/ACM
     Transactions on Networking 4(3), 1996; here charged after the fact, and the most urgent class
     with a deficit goes first.
@@ -23,7 +23,7 @@ class ClassArbiter(wiring.Component):
     Parameters
     ----------
     config : SwitchConfig
-        Uses ``classes``, ``class_policy``, ``class_weights`` and ``max_packet_flits``.
+        Uses ``classes``, ``class_policy``, ``class_weights`` and ``limit`` (a largest packet fits).
     picks : int
         Independent choices per cycle, 1 or more.
 
@@ -32,28 +32,29 @@ class ClassArbiter(wiring.Component):
     request : In(classes).array(picks)
         Bit ``c`` is high while class ``c`` wants to be chosen by this pick.
     refill : In(1)
-        A grant that was ``spent`` is used: every class gains its quantum. Not read if strict.
+        Every class gains its quantum in this cycle. Not read if strict.
     charge : In(classes)
-        Classes whose deficit loses one flit in this cycle. Not read if strict.
+        Bit ``c`` is high if class ``c`` sends one flit; it is paid after the refill. Not read if
+        strict.
     grant : Out(classes).array(picks)
         One-hot, or zero if nothing requests.
     spent : Out(picks)
-        The pick has requests, and none with a positive deficit. Low if strict.
+        Bit ``k`` is high if pick ``k`` has requests, and none of a class with a positive deficit;
+        if such a grant is used, ``refill`` is due. Never if strict.
 
     Attributes
     ----------
     deficit : list of Signal
         State: flits that each class may still send before others have their turn; from
-        minus two quanta of weight 1, where it saturates, to its quantum. Proofs read it.
+        ``-2 * limit``, where it saturates, to its quantum. Proofs read it.
     """
 
     def __init__(self, config: SwitchConfig, *, picks: int):
         if picks < 1:
             raise ValueError(f"picks must be 1 or more, not {picks}")
         self.config, self.picks = config, picks
-        largest = max(config.max_packet_flits, config.limit)  # that moves without a choice
-        self.debt = 2 * largest
-        self.quanta = [weight * largest for weight in config.class_weights]
+        self.debt = 2 * config.limit
+        self.quanta = [weight * config.limit for weight in config.class_weights]
         self.deficit = [
             Signal(range(-self.debt, quantum + 1), init=quantum, name=f"deficit_{c}")
             for c, quantum in enumerate(self.quanta)
@@ -87,8 +88,8 @@ class ClassArbiter(wiring.Component):
 
         if weighted:
             for c, (deficit, quantum) in enumerate(zip(self.deficit, self.quanta, strict=True)):
-                refilled = Mux(deficit > 0, quantum, deficit + quantum)
-                left = Mux(self.refill, refilled, deficit) - self.charge[c]
-                m.d.sync += deficit.eq(Mux(left < -self.debt, -self.debt, left))
+                refilled = Mux(positive[c], quantum, deficit + quantum)
+                pays = self.charge[c] & (self.refill | (deficit != -self.debt))
+                m.d.sync += deficit.eq(Mux(self.refill, refilled, deficit) - pays)
 
         return m

@@ -1,6 +1,6 @@
 """Crossbar: brings each output the flits of the input that it was matched with."""
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -100,18 +100,18 @@ class CrossbarSlice(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        values = Array(self.i[n] for n in range(self.ports))
         for n in range(self.ports):
             with m.If(self.valid[n]):
-                m.d.sync += self.o[n].eq(values[self.source[n]])
+                chosen = self.i.as_value().word_select(self.source[n], self.width)
+                m.d.sync += self.o[n].eq(chosen)
         return m
 
 
 class Crossbar(wiring.Component):
     """Forward to each output the flit of the input that it selects; several may share an input.
 
-    Latency: 1 cycle from ``i`` to ``o``, 2 from ``select``. Throughput: 1 flit per output and
-    cycle. Backpressure: none; who selects has reserved room.
+    Latency: 1 cycle from ``i`` to ``o``, 3 from ``select``. Throughput: 1 flit per output and
+    cycle. Backpressure: none; who selects knows that there is room.
 
     Parameters
     ----------
@@ -121,11 +121,15 @@ class Crossbar(wiring.Component):
     Members
     -------
     select : In(SelectSignature).array(ports)
-        What output ``n`` does with the flits of the next cycle.
+        What output ``n`` does with the flits of two cycles later.
     i : In({valid, flit}).array(ports)
-        Flits of the inputs, one cycle after they were selected.
+        Flits of the inputs, two cycles after they were selected.
     o : Out(ArrivalSignature).array(ports)
-        Flits of the outputs. Without one, all but ``valid`` keep their values.
+        Flits of the outputs. Without one, only ``valid`` means something.
+    moving : Out(ports)
+        Bit ``n`` is high while a flit that output ``n`` has selected in an earlier cycle may be on
+        its way: in the three cycles after ``select``, the last of which has it on ``o`` (there only
+        if it came).
     """
 
     def __init__(self, config: SwitchConfig):
@@ -136,6 +140,7 @@ class Crossbar(wiring.Component):
                 "select": In(SelectSignature(config)).array(config.ports),
                 "i": In(flits).array(config.ports),
                 "o": Out(ArrivalSignature(config)).array(config.ports),
+                "moving": Out(config.ports),
             }
         )
 
@@ -146,28 +151,28 @@ class Crossbar(wiring.Component):
 
         inputs_valid = Signal(config.ports)
         m.d.comb += inputs_valid.eq(Cat(i.valid for i in self.i))
-        listens = [SelectSignature(config).create(path=("listens", str(n))) for n in ports]
-        valid = Signal(config.ports)
+        listens = []
         for n, (select, o) in enumerate(zip(self.select, self.o, strict=True)):
-            listen = listens[n]
-            m.d.comb += valid[n].eq(listen.valid & inputs_valid.bit_select(listen.input, 1))
-            m.d.sync += [
-                listen.valid.eq(select.valid),
-                listen.input.eq(select.input),
-                listen.traffic_class.eq(select.traffic_class),
-                listen.first.eq(select.first),
-                o.valid.eq(valid[n]),
-            ]
-            with m.If(valid[n]):
+            waits, listen = (
+                SelectSignature(config).create(path=(name, str(n))) for name in ("waits", "listens")
+            )
+            listens.append(listen)
+            for later, sooner in (waits, select), (listen, waits):
+                for name in select.signature.members:
+                    m.d.sync += getattr(later, name).eq(getattr(sooner, name))
+            m.d.sync += o.valid.eq(listen.valid & inputs_valid.bit_select(listen.input, 1))
+            with m.If(listen.valid):
                 m.d.sync += [o.first.eq(listen.first), o.traffic_class.eq(listen.traffic_class)]
+            m.d.comb += self.moving[n].eq(waits.valid | listen.valid | o.valid)
 
         # A slice for each word: one wide crossbar would be the largest cell of the chip, and the
-        # slowest to convert, to simulate and to place. All alike, the last one filled up.
+        # slowest to convert, to simulate and to place. All alike, the last one filled up. A flit
+        # that is not valid crosses, too: an enable that waited for it would be late, and wide.
         flit_width = len(self.i[0].flit.as_value())
         width = min(64, flit_width)
         for start in range(0, flit_width, width):
             m.submodules[f"slice_{start // width}"] = part = CrossbarSlice(config.ports, width)
-            m.d.comb += part.valid.eq(valid)
+            m.d.comb += part.valid.eq(Cat(listen.valid for listen in listens))
             for n in ports:
                 m.d.comb += [
                     part.source[n].eq(listens[n].input),

@@ -80,7 +80,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "scheduler bench, 4 stages": lambda: run_bench("scheduler", Scheduler(DEEP), DEEP, cycles=1500),
     "scheduler proof": lambda: prove(SchedulerProof(TINY), "scheduler", depth=2),
     "wavefront proof": lambda: prove(MatchingProof(WAVEFRONT), "wavefront", depth=2),
-    "crossbar proof": lambda: prove(CrossbarProof(TINY), "crossbar", depth=3),
+    "crossbar proof": lambda: prove(CrossbarProof(TINY), "crossbar", depth=4),
     "egress bench": lambda: run_bench("egress", Egress(TINY), TINY, cycles=1000),
     "switch bench": lambda: run_bench("switch", Switch(TINY), TINY, cycles=1000),
 }

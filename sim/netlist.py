@@ -42,11 +42,14 @@ def widen_nets() -> None:
 
 
 def members(component: wiring.Component, flow: wiring.Flow) -> dict[str, Value]:
-    """Ports of ``component`` by their name in Verilog, in the order of the signature."""
+    """Ports of ``component`` by their name in Verilog, in the order of the signature.
+
+    Those without a bit (the class, if there is one class only) are left out.
+    """
     return {
         "__".join(map(str, path)): Value.cast(value)
         for path, member, value in component.signature.flatten(component)
-        if member.flow is flow
+        if member.flow is flow and len(Value.cast(value))
     }
 
 

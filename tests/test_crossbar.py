@@ -15,13 +15,16 @@ def test_model_forwards_one_input_to_several_outputs():
     model.inputs.select_input[0] = 1
     model.step()
     model.inputs.select_valid[0] = 0
+    assert model.step().moving[0] == 0b11
     model.inputs.i_valid[0] = 0, 1
     model.inputs.i_flit_data[0, :, 0] = 5, 6
     model.step()
     model.inputs.i_valid[0] = 0
     assert model.step().o_valid[0].tolist() == [1, 1]
+    assert model.outputs.moving[0] == 0b11
     assert model.outputs.o_flit_data[0, :, 0].tolist() == [6, 6]
     assert model.step().o_valid[0].tolist() == [0, 0]
+    assert model.outputs.moving[0] == 0
 
 
 def test_model_shows_nothing_for_an_input_without_a_flit():
@@ -29,12 +32,12 @@ def test_model_shows_nothing_for_an_input_without_a_flit():
     model.inputs.select_valid[0] = 1
     model.inputs.select_input[0] = 0, 1
     model.inputs.i_valid[0] = 0, 1
-    model.step()
-    model.step()
+    for _ in range(3):
+        model.step()
     assert model.step().o_valid[0].tolist() == [0, 1]
 
 
-def test_rtl_latency_is_two_cycles_from_select_and_one_from_the_flit():
+def test_rtl_latency_is_three_cycles_from_select_and_one_from_the_flit():
     dut = Crossbar(TINY)
 
     async def bench(ctx):
@@ -42,6 +45,8 @@ def test_rtl_latency_is_two_cycles_from_select_and_one_from_the_flit():
             ctx.set(getattr(dut.select[0], name), 1)
         await ctx.tick()
         ctx.set(dut.select[0].valid, 0)
+        assert ctx.get(dut.moving) == 0b01
+        await ctx.tick()
         ctx.set(dut.i[1].flit.data, 0xA5)
         ctx.set(dut.i[1].valid, 1)
         assert not ctx.get(dut.o[0].valid)
@@ -75,4 +80,4 @@ def test_rtl_matches_model_with_other_numbers_of_ports(ports):
 @pytest.mark.formal
 @pytest.mark.parametrize("ports", [2, 3, 4])
 def test_proof(ports):
-    prove(CrossbarProof(TINY.with_(ports=ports)), f"crossbar-{ports}", depth=3)
+    prove(CrossbarProof(TINY.with_(ports=ports)), f"crossbar-{ports}", depth=4)

@@ -1,6 +1,7 @@
 """cocotb bench of rtl.crossbar: lockstep with the golden model under random selections."""
 
 import os
+from collections import deque
 
 import cocotb
 import numpy as np
@@ -21,23 +22,24 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
     ports, size = config.ports, config.flit_bytes
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     model = CrossbarModel(config)
-    bench = Lockstep(dut, Crossbar(config), model)
+    qualified = dict.fromkeys(("o_first", "o_traffic_class", "o_flit"), "o_valid")
+    bench = Lockstep(dut, Crossbar(config), model, qualified=qualified)
     await bench.reset()
 
     inputs, outputs = model.inputs, model.outputs
-    previous = None  # selection of the cycle before
+    earlier: deque[tuple] = deque(maxlen=2)  # selections whose flits are not yet here
     moved = np.zeros((ports, ports), dtype=np.int64)  # flits from each input to each output
     shared = empty = 0
-    for _ in range(CYCLES):
+    for cycle in range(CYCLES):
         expected = None
-        if previous is not None:
-            valid, source, first, traffic_class = previous
+        if len(earlier) == 2:
+            valid, source, first, traffic_class = earlier[0]
             has_flit = valid & (inputs.i_valid[0][source] != 0)
             expected = has_flit, inputs.i_flit_data[0][source], first, traffic_class
             np.add.at(moved, (source[has_flit], np.flatnonzero(has_flit)), 1)
             empty += int((valid & ~has_flit).sum())
             shared += len(set(source[has_flit])) < has_flit.sum()
-        previous = tuple(
+        selected = tuple(
             array[0].copy().astype(kind)
             for array, kind in (
                 (inputs.select_valid, bool),
@@ -46,6 +48,8 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
                 (inputs.select_traffic_class, int),
             )
         )
+
+        earlier.append(selected)
 
         inputs.select_valid[0] = rng.random(ports) < matched
         inputs.select_input[0] = (
@@ -61,6 +65,8 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
         inputs.i_flit_parity[0, :, 0] = rng.integers(1 << config.words, size=ports)
         await bench.step()
 
+        moving = np.any([valid for valid, *_ in earlier], axis=0) | (outputs.o_valid[0] != 0)
+        assert cycle == 0 or outputs.moving[0] == moving @ (1 << np.arange(ports))
         if expected is not None:  # the same, without the model
             has_flit, data, first, traffic_class = expected
             assert np.array_equal(outputs.o_valid[0] != 0, has_flit)

@@ -3,6 +3,7 @@
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from models.config import SwitchConfig
 from rtl.class_arbiter import ClassArbiter
@@ -13,7 +14,8 @@ __all__ = ["ClassArbiterProof"]
 class ClassArbiterProof(wiring.Component):
     """Safety, priority and bounded deficits of :class:`ClassArbiter`.
 
-    Members are those of :class:`ClassArbiter`; its inputs are free variables.
+    Members are those of :class:`ClassArbiter`; its inputs are free variables. ``flits`` is one
+    more: what the grant of this cycle stands for, if it is honest.
 
     Parameters
     ----------
@@ -22,9 +24,9 @@ class ClassArbiterProof(wiring.Component):
     picks : int
         As for the component.
     honest : bool
-        Assume that a class is charged at most one largest packet for each grant that is used, and
-        prove that debts then stay smaller than that, so that nothing is ever forgiven.
-        Needs one pick: several may grant the same class from the same deficit.
+        Assume that a class is charged for at most ``limit`` flits, one at a time, for each grant
+        that is used, and prove that debts then stay smaller than that, so that nothing is ever
+        forgiven. Needs one pick: several may grant the same class from the same deficit.
     """
 
     def __init__(self, config: SwitchConfig, *, picks: int, honest: bool = False):
@@ -32,14 +34,16 @@ class ClassArbiterProof(wiring.Component):
             raise ValueError(f"picks must be 1 with honest, not {picks}")
         self.config, self.honest = config, honest
         self.dut = ClassArbiter(config, picks=picks)
-        super().__init__(self.dut.signature)
+        members = dict(self.dut.signature.members) | {"flits": In(range(config.limit + 1))}
+        super().__init__(members)
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        wiring.connect(m, wiring.flipped(self), dut)
+        m.d.comb += [dut.refill.eq(self.refill), dut.charge.eq(self.charge)]
+        m.d.comb += [inner.eq(o) for inner, o in zip(dut.request, self.request, strict=True)]
         weighted = self.config.class_policy == "weighted"
-        largest = self.config.max_packet_flits
+        limit = self.config.limit
         positive = Cat(deficit > 0 for deficit in dut.deficit) if weighted else 0
 
         for request, grant in zip(dut.request, dut.grant, strict=True):
@@ -56,25 +60,34 @@ class ClassArbiterProof(wiring.Component):
             m.d.comb += Assert((deficit >= -dut.debt) & (deficit <= quantum))
 
         if self.honest:
+            # The first flit goes with the grant, the others follow while no grant is used.
+            left, owner = Signal(range(limit)), Signal(self.config.classes)
+            starts = dut.charge.any() & (left == 0)
+            m.d.comb += [
+                Assume((dut.charge == 0) | (dut.charge == Mux(starts, dut.grant[0], owner))),
+                Assume(dut.refill == (starts & dut.spent[0])),
+            ]
+            with m.If(starts):
+                m.d.sync += [owner.eq(dut.grant[0]), left.eq(self.flits - 1)]
+                m.d.comb += Assume((self.flits >= 1) & (self.flits <= limit))
+            with m.Elif(dut.charge.any()):
+                m.d.sync += left.eq(left - 1)
+            m.d.comb += Assert((left == 0) | owner.any())
             for c, deficit in enumerate(dut.deficit):
-                used = dut.grant[0][c] & dut.advance[0]
-                m.d.comb += Assume(dut.charge[c] <= Mux(used, largest, 0))
-                m.d.comb += Assert(deficit > -largest)
+                m.d.comb += Assert(deficit > Mux(owner[c], left, 0) - limit)
 
         if weighted:
-            # All gain at once, and only if a grant was used that found no deficit left.
-            before = [Signal.like(deficit) for deficit in dut.deficit]
-            spent, started = Signal(), Signal()
-            m.d.sync += [
-                started.eq(1),
-                *(old.eq(deficit) for old, deficit in zip(before, dut.deficit, strict=True)),
-                spent.eq(
-                    Cat(
-                        dut.advance[k] & request.any() & ~(request & positive).any()
-                        for k, request in enumerate(dut.request)
-                    ).any()
-                ),
-            ]
-            grown = Cat(new > old for new, old in zip(dut.deficit, before, strict=True))
-            m.d.comb += Assert(~started | spent | ~grown.any())
+            # A refill gives up to a quantum to all, else each pays its charge down to the floor.
+            started, refilled = Signal(), Signal()
+            charged = Signal(self.config.classes)
+            m.d.sync += [started.eq(1), refilled.eq(dut.refill), charged.eq(dut.charge)]
+            for c, (deficit, quantum) in enumerate(zip(dut.deficit, dut.quanta, strict=True)):
+                before = Signal.like(deficit, name=f"before_{c}")
+                m.d.sync += before.eq(deficit)
+                full = before + Mux(refilled, quantum, 0)
+                due = Mux(refilled & (full > quantum), quantum, full) - charged[c]
+                m.d.comb += Assert(~started | (deficit == Mux(due < -dut.debt, -dut.debt, due)))
+        for k, request in enumerate(dut.request):
+            spent = request.any() & ~(request & positive).any() if weighted else 0
+            m.d.comb += Assert(dut.spent[k] == spent)
         return m

@@ -1,5 +1,7 @@
 """What rtl.crossbar must satisfy for every input, at any time."""
 
+from itertools import pairwise
+
 from amaranth import Array, Module, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
@@ -12,6 +14,8 @@ __all__ = ["CrossbarProof"]
 
 class CrossbarProof(wiring.Component):
     """Each output shows the flit of the input that it selected, or none; nothing else moves it.
+
+    And ``moving`` tells of all that is on its way.
 
     Members are those of :class:`Crossbar`; its inputs are free variables, but an input that does
     not exist is never selected.
@@ -29,9 +33,8 @@ class CrossbarProof(wiring.Component):
             for outer, inner in zip(getattr(self, name), getattr(dut, name), strict=True):
                 wiring.connect(m, wiring.flipped(outer), inner)
 
-        # Two cycles of history: of all inputs, and of what each output selected before them.
-        selected = [SelectSignature(self.config).create() for _ in self.select]
-        earlier = [SelectSignature(self.config).create() for _ in self.select]
+        # History: the inputs of the last cycle, and what each output selected up to two before it.
+        history = [[SelectSignature(self.config).create() for _ in range(3)] for _ in self.select]
         valids = Array(Signal(name=f"valid_{n}") for n in range(self.config.ports))
         flits = Array(Signal.like(i.flit.as_value(), name=f"flit_{n}") for n, i in enumerate(dut.i))
         for n, i in enumerate(dut.i):
@@ -39,20 +42,20 @@ class CrossbarProof(wiring.Component):
 
         for n, (select, o) in enumerate(zip(dut.select, dut.o, strict=True)):
             m.d.comb += Assume(select.input < self.config.ports)
-            for name in select.signature.members:
-                m.d.sync += [
-                    getattr(selected[n], name).eq(getattr(select, name)),
-                    getattr(earlier[n], name).eq(getattr(selected[n], name)),
-                ]
+            for sooner, later in pairwise([select, *history[n]]):
+                for name in select.signature.members:
+                    m.d.sync += getattr(later, name).eq(getattr(sooner, name))
+            earlier = history[n][-1]
             shown = (o.first, o.traffic_class, o.flit.as_value())
-            moved = earlier[n].valid & valids[earlier[n].input]
-            wanted = (earlier[n].first, earlier[n].traffic_class, flits[earlier[n].input])
+            moved = earlier.valid & valids[earlier.input]
+            wanted = (earlier.first, earlier.traffic_class, flits[earlier.input])
             m.d.comb += Assert(o.valid == moved)
+            m.d.comb += Assert(dut.moving[n] == (history[n][0].valid | history[n][1].valid | moved))
             for value, want in zip(shown, wanted, strict=True):
                 kept = Signal.like(value)
                 m.d.sync += kept.eq(value)
                 with m.If(moved):
                     m.d.comb += Assert(value == want)
-                with m.Else():
+                with m.Elif(~earlier.valid):
                     m.d.comb += Assert(value == kept)
         return m
