@@ -41,7 +41,7 @@ def crossbar_shapes(config: SwitchConfig) -> tuple[dict, dict]:
     inputs, outputs = (
         {name: wide.get(name[2:], (1, config.ports)) for name in kind._fields} for kind in kinds
     )
-    return inputs, outputs | {"moving": (1,)}
+    return inputs, outputs | {"moving": (1, (config.ports + 63) // 64)}
 
 
 def crossbar_state(config: SwitchConfig) -> CrossbarState:
@@ -59,12 +59,13 @@ def crossbar_state(config: SwitchConfig) -> CrossbarState:
 @compiled
 def crossbar_outputs(p, state, outputs, n):
     """What the output register shows; without a flit only ``o_valid`` and ``moving``."""
-    outputs.moving[n] = 0
+    for word in range(outputs.moving.shape[1]):
+        outputs.moving[n, word] = 0
     for output in range(p.ports):
         on_its_way = state.o_valid[n, output]
         for parity in range(2):
             on_its_way |= state.listens[n, output, parity] != NOBODY
-        outputs.moving[n] |= on_its_way << output
+        outputs.moving[n, output >> 6] |= on_its_way << (output & 63)
         outputs.o_valid[n, output] = state.o_valid[n, output]
         if state.o_valid[n, output]:
             outputs.o_first[n, output] = state.o_first[n, output]

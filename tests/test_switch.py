@@ -11,7 +11,9 @@ from sim.verilator import run_bench
 CONFIGS = [config.with_(stall_cycles=32) for config in (TINY, PROTO, NODE)]
 
 # Buffers are small, so that they fill, and so that the memories of 64 ports stay small.
-SMALL = RACK.with_(name="RACK-SMALL", ingress_flits=1024, egress_flits=136, stall_cycles=32)
+SMALL = RACK.with_(
+    name="RACK-SMALL", ingress_flits=1024, limit_flits=36, egress_flits=208, stall_cycles=32
+)
 NARROW = SMALL.with_(name="RACK-NARROW", flit_bytes=8, min_packet_bytes=8, max_packet_bytes=264)
 
 
