@@ -1,6 +1,7 @@
-"""Golden model of rtl.buffer: the shared packet buffer of an ingress.
+"""Golden model of rtl.buffer: the packet buffer of an ingress.
 
-Each queue is a ring of slot numbers and free slots are a stack: no lists are linked here.
+Each queue is a ring of slot numbers and free slots are a stack: no lists are linked here, and no
+part of the memory is a queue's own.
 """
 
 from collections import namedtuple
@@ -32,13 +33,13 @@ BufferInputs = namedtuple(
 )
 BufferOutputs = namedtuple(
     "BufferOutputs",
-    "admit used_high o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
-    "o_flit_parity released_valid released_queue released_flits stored occupancy",
+    "admit used_high lost o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
+    "o_flit_parity released_valid released_queue occupancy",
 )
 BufferState = namedtuple(
     "BufferState",
     "data count last error mark parity free free_count slots head held used shared_used "
-    "occupancy popped popped_queue last_push stored",
+    "occupancy popped popped_queue leaving leaving_queue admit used_high sweep",
 )
 
 NOTHING = -1
@@ -46,7 +47,7 @@ NOTHING = -1
 
 def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
     """An empty buffer."""
-    depth, q = config.ingress_flits, config.queues
+    depth, q = config.ingress_flits + 2, config.queues  # two on their way out
     state = allocate(
         BufferState,
         {
@@ -66,13 +67,19 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
             "occupancy": (instances,),
             "popped": (instances,),  # slot that was read in the last cycle, or NOTHING
             "popped_queue": (instances,),
-            "last_push": (instances,),  # queue of the last push
-            "stored": (instances,),
+            "leaving": (instances,),  # the same, a cycle later: it is on ``o``
+            "leaving_queue": (instances,),
+            "admit": (instances,),
+            "used_high": (instances,),
+            "sweep": (instances,),  # cycles for which nothing is admitted
         },
     )
     state.free[:] = np.arange(depth)
     state.free_count[:] = depth
     state.popped[:] = NOTHING
+    state.leaving[:] = NOTHING
+    if config.limit == config.reserve:
+        state.sweep[:] = q
     return state
 
 
@@ -83,9 +90,8 @@ def buffer_output_shapes(config: SwitchConfig, instances: int) -> dict[str, tupl
 
 
 @compiled
-def buffer_admit(p, s, n, queue, length):
-    """Whether a packet of ``length`` flits may enter ``queue`` now."""
-    used = s.used[n, queue]
+def buffer_admit(p, s, n, used, length):
+    """Whether a packet of ``length`` flits may enter a queue that uses ``used``."""
     total = used + length
     if total <= p.reserve:
         return 1
@@ -96,12 +102,12 @@ def buffer_admit(p, s, n, queue, length):
 @compiled
 def buffer_outputs(p, s, outputs, n):
     """What the registers show."""
-    slot = s.popped[n]
+    slot = s.leaving[n]
+    outputs.admit[n] = s.admit[n]
+    outputs.used_high[n] = s.used_high[n]
     outputs.o_valid[n] = slot >= 0
     outputs.released_valid[n] = slot >= 0
-    outputs.released_flits[n] = 1
-    outputs.released_queue[n] = s.popped_queue[n]
-    outputs.stored[n] = s.stored[n]
+    outputs.released_queue[n] = s.leaving_queue[n]
     outputs.occupancy[n] = s.occupancy[n]
     if slot >= 0:
         for word in range(p.words):
@@ -114,28 +120,49 @@ def buffer_outputs(p, s, outputs, n):
 
 
 @compiled
-def buffer_clock(p, s, n, pop_valid, pop_queue, push, inject):
-    """One flit out of ``pop_queue``, one in from ``push`` (a record with ``push_*`` fields)."""
+def buffer_offer(p, s, n, push, queue, length):
+    """Judge the packet that is offered, behind the one whose first flit is pushed."""
+    used, shared = s.used[n, queue], s.shared_used[n]
+    if push.push_valid[n] and push.push_first[n]:
+        before = s.used[n, push.push_queue[n]]
+        after = before + push.push_length[n]
+        s.shared_used[n] += max(after, p.reserve) - max(before, p.reserve)
+        if queue == push.push_queue[n]:
+            used = after
+    s.admit[n] = s.sweep[n] == 0 and buffer_admit(p, s, n, used, length)
+    s.used_high[n] = used >= p.mark_flits
+    s.shared_used[n] = shared
+    s.sweep[n] = max(0, s.sweep[n] - 1)
+
+
+@compiled
+def buffer_clock(p, s, n, pop_valid, pop_queue, push, offer_queue, offer_length, inject):
+    """One flit out of ``pop_queue``, one in from ``push`` (a record with ``push_*`` fields).
+
+    Returns whether a flit was to leave and none was there: ``lost``.
+    """
     ring = s.slots.shape[2]
-    s.popped[n] = NOTHING
-    freed = NOTHING
+    buffer_offer(p, s, n, push, offer_queue, offer_length)
+    if s.leaving[n] != NOTHING:
+        s.free[n, s.free_count[n]] = s.leaving[n]
+        s.free_count[n] += 1
+    s.leaving[n], s.leaving_queue[n] = s.popped[n], s.popped_queue[n]
+    s.occupancy[n] -= s.leaving[n] != NOTHING
+    s.popped[n], s.popped_queue[n] = NOTHING, pop_queue
     if pop_valid and s.held[n, pop_queue] > 0:
-        freed = s.slots[n, pop_queue, s.head[n, pop_queue]]
-        s.popped[n] = freed
-        s.popped_queue[n] = pop_queue
+        s.popped[n] = s.slots[n, pop_queue, s.head[n, pop_queue]]
         s.head[n, pop_queue] = (s.head[n, pop_queue] + 1) % ring
         s.held[n, pop_queue] -= 1
         if s.used[n, pop_queue] > p.reserve:
             s.shared_used[n] -= 1
         s.used[n, pop_queue] -= 1
-        s.occupancy[n] -= 1
     if push.push_valid[n]:
         queue = push.push_queue[n]
         if push.push_first[n]:
             before = max(s.used[n, queue], p.reserve)
             s.used[n, queue] += push.push_length[n]
             s.shared_used[n] += max(s.used[n, queue], p.reserve) - before
-            s.occupancy[n] += push.push_length[n]
+        s.occupancy[n] += 1
         s.free_count[n] -= 1
         slot = s.free[n, s.free_count[n]]
         for word in range(p.words):
@@ -149,15 +176,11 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, push, inject):
         s.parity[n, slot] = push.push_flit_parity[n, 0]
         s.slots[n, queue, (s.head[n, queue] + s.held[n, queue]) % ring] = slot
         s.held[n, queue] += 1
-        s.last_push[n] = queue
-    if freed >= 0:
-        s.free[n, s.free_count[n]] = freed
-        s.free_count[n] += 1
-    s.stored[n] = s.held[n, s.last_push[n]]
+    return pop_valid and s.popped[n] == NOTHING
 
 
 class BufferModel:
-    """Queues in one memory: 1 cycle from push to pop, 1 from pop to ``o``."""
+    """Queues in one memory: 1 cycle from push to pop, 2 from pop to ``o``."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances
@@ -178,7 +201,15 @@ class BufferModel:
         i, o = self.inputs, self.outputs
         for n in range(self.instances):
             buffer_outputs(self.p, self.state, o, n)
-            o.admit[n] = buffer_admit(self.p, self.state, n, i.offer_queue[n], i.offer_length[n])
-            o.used_high[n] = self.state.used[n, i.offer_queue[n]] >= self.p.mark_flits
-            buffer_clock(self.p, self.state, n, i.pop_valid[n], i.pop_queue[n], i, i.inject[n])
+            o.lost[n] = buffer_clock(
+                self.p,
+                self.state,
+                n,
+                i.pop_valid[n],
+                i.pop_queue[n],
+                i,
+                i.offer_queue[n],
+                i.offer_length[n],
+                i.inject[n],
+            )
         return o

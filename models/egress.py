@@ -1,8 +1,8 @@
 """Golden model of rtl.egress: the queues of one output port, and the packet on its line.
 
-The RTL moves flits through a memory, its output register and the port register. Here a flit stays
-in one slot of a ring from its arrival until it is taken: ``fetch`` and ``o`` only say which slot,
-so each ring has two slots more than the queue is deep.
+The RTL moves flits through a memory, registers behind it and the port register. Here a flit stays
+in one slot of a ring from its arrival until it is taken: ``check``, ``memory``, ``fetch`` and ``o``
+only say which slot, so each ring has four slots more than the queue is deep.
 """
 
 from collections import namedtuple
@@ -26,33 +26,28 @@ __all__ = [
 EgressInputs = namedtuple(
     "EgressInputs",
     "i_valid i_first i_traffic_class i_flit_data i_flit_count i_flit_last i_flit_error i_flit_mark "
-    "i_flit_parity reserve_valid reserve_traffic_class reserve_length reset o_ready",
+    "i_flit_parity reset o_ready",
 )
 EgressOutputs = namedtuple(
     "EgressOutputs",
-    "room o_valid o_payload_data o_payload_keep o_payload_last o_payload_user occupancy idle "
-    "counters_delivered counters_errored counters_discarded counters_parity",
+    "accepts o_valid o_payload_data o_payload_keep o_payload_last o_payload_user occupancy idle "
+    "delivered errored discarded parity",
 )
 EgressState = namedtuple(
     "EgressState",
-    "data count last error mark stored head tail room deficit ended in_packet owner fetch o "
-    "sending flushing delivered errored discarded parity",
+    "data count last error mark stored head tail deficit accepts ended in_packet owner check "
+    "check_class check_first check_wrong memory fetch o sending flushing",
 )
 
 EMPTY = -1
-WRAP = (1 << 32) - 1
+EXTRA = 4  # flits of a class in the check stage and behind the queue
 
 
 def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
     """Shapes of the inputs and of the outputs."""
-    stages = (instances, config.iterations)
     wide = {
         "i_flit_data": (instances, config.words),
         "i_flit_parity": (instances, 1),
-        "reserve_valid": stages,
-        "reserve_traffic_class": stages,
-        "reserve_length": stages,
-        "room": (instances, config.classes),
         "o_payload_data": (instances, config.words),
         "o_payload_keep": (instances, (config.flit_bytes + 63) // 64),
     }
@@ -63,31 +58,37 @@ def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
 
 def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     """State after reset."""
-    slots = config.classes * (config.egress_depth + 2)
+    slots = config.classes * (config.egress_depth + EXTRA)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(EgressState._fields, (instances,))
     shapes["data"] = (instances, slots, config.words)
     for name in ("count", "last", "error", "mark"):
         shapes[name] = (instances, slots)
-    for name in ("stored", "head", "tail", "room", "deficit"):
+    for name in ("stored", "head", "tail", "deficit"):
         shapes[name] = (instances, config.classes)
     state = allocate(EgressState, shapes)
-    state.room[:] = config.egress_depth
     state.deficit[:] = class_arbiter_state(config)
+    state.accepts[:] = (1 << config.classes) - 1
     state.ended[:] = 1
-    state.fetch[:] = EMPTY
-    state.o[:] = EMPTY
+    for stage in (state.check, state.memory, state.fetch, state.o):
+        stage[:] = EMPTY
     return state
 
 
 @compiled
 def egress_outputs(p, state, outputs, n):
     """What the registers show; the payload only if there is one."""
-    outputs.occupancy[n] = p.classes * p.egress_depth
+    outputs.accepts[n] = state.accepts[n]
+    outputs.occupancy[n] = 0
     for c in range(p.classes):
-        outputs.room[n, c] = state.room[n, c]
-        outputs.occupancy[n] -= state.room[n, c]
+        outputs.occupancy[n] += state.stored[n, c]
     slot = state.o[n]
-    outputs.idle[n] = outputs.occupancy[n] == 0 and state.fetch[n] == EMPTY and slot == EMPTY
+    outputs.idle[n] = (
+        outputs.occupancy[n] == 0
+        and state.check[n] == EMPTY
+        and state.memory[n] == EMPTY
+        and state.fetch[n] == EMPTY
+        and slot == EMPTY
+    )
     if slot != EMPTY:
         for word in range(p.words):
             outputs.o_payload_data[n, word] = state.data[n, slot, word]
@@ -98,10 +99,6 @@ def egress_outputs(p, state, outputs, n):
             outputs.o_payload_keep[n, word] = -1 if bits == 64 else (1 << bits) - 1
         outputs.o_payload_last[n] = last
         outputs.o_payload_user[n] = state.error[n, slot] + 2 * state.mark[n, slot]
-    outputs.counters_delivered[n] = state.delivered[n]
-    outputs.counters_errored[n] = state.errored[n]
-    outputs.counters_discarded[n] = state.discarded[n]
-    outputs.counters_parity[n] = state.parity[n]
 
 
 @compiled
@@ -123,90 +120,118 @@ def intact(p, inputs, n):
 
 
 @compiled
-def take(p, state, inputs, discarding, n):
-    """The line, or the flush, takes what ``o`` holds; ``fetch`` follows."""
+def take(p, state, inputs, outputs, discarding, n):
+    """The line, or the flush, takes what ``o`` holds."""
     slot = state.o[n]
+    outputs.delivered[n] = outputs.errored[n] = outputs.discarded[n] = 0
     if slot != EMPTY and (inputs.o_ready[n] or discarding):
         state.o[n] = EMPTY
         state.sending[n] = not state.last[n, slot]
         if state.last[n, slot]:
             if discarding:
-                state.discarded[n] = (state.discarded[n] + 1) & WRAP
+                outputs.discarded[n] = 1
             elif state.error[n, slot]:
-                state.errored[n] = (state.errored[n] + 1) & WRAP
+                outputs.errored[n] = 1
             else:
-                state.delivered[n] = (state.delivered[n] + 1) & WRAP
-    if state.o[n] == EMPTY:
-        state.o[n] = state.fetch[n]
-        state.fetch[n] = EMPTY
+                outputs.delivered[n] = 1
 
 
 @compiled
-def arrive(p, state, inputs, n):
-    """Store the flit that arrives; the slot, or EMPTY if there is none or it is discarded."""
-    if not inputs.i_valid[n]:
+def judge(p, state, outputs, n):
+    """What happens to the flit in the check stage: its slot, or EMPTY if it is discarded."""
+    outputs.parity[n] = 0
+    slot = state.check[n]
+    if slot == EMPTY or (state.ended[n] and not state.check_first[n]):
         return EMPTY
-    c = inputs.i_traffic_class[n]
-    if state.ended[n] and not inputs.i_first[n]:
-        state.room[n, c] += 1
-        return EMPTY
-    good = intact(p, inputs, n)
-    ring = p.egress_depth + 2
-    slot = c * ring + state.tail[n, c]
-    for word in range(p.words):
-        state.data[n, slot, word] = inputs.i_flit_data[n, word]
-    state.count[n, slot] = inputs.i_flit_count[n] if good else p.flit_bytes - 1
-    state.last[n, slot] = inputs.i_flit_last[n] if good else 1
-    state.error[n, slot] = inputs.i_flit_error[n] if good else 1
-    state.mark[n, slot] = inputs.i_flit_mark[n]
-    state.parity[n] = (state.parity[n] + (not good)) & WRAP
+    if state.check_wrong[n]:
+        outputs.parity[n] = 1
+        state.count[n, slot] = p.flit_bytes - 1
+        state.last[n, slot] = 1
+        state.error[n, slot] = 1
     state.ended[n] = state.last[n, slot]
-    state.tail[n, c] = (state.tail[n, c] + 1) % ring
-    state.stored[n, c] += 1
+    c = state.check_class[n]
+    state.tail[n, c] = (state.tail[n, c] + 1) % (p.egress_depth + EXTRA)
     return slot
 
 
 @compiled
-def issue(p, state, arrived, n):
-    """The next flit of the packet under way, or the first of another, moves on."""
-    c = state.owner[n]
-    if not state.in_packet[n]:
-        requests = 0
-        for other in range(p.classes):
-            requests |= (state.stored[n, other] > 0) << other
-        c = class_arbiter_pick(p, state.deficit[n], requests)
-    if c < 0 or state.stored[n, c] == 0:
+def arrive(p, state, inputs, n):
+    """A flit goes into the check stage."""
+    state.check[n] = EMPTY
+    if not inputs.i_valid[n]:
         return
-    slot = c * (p.egress_depth + 2) + state.head[n, c]
-    state.head[n, c] = (state.head[n, c] + 1) % (p.egress_depth + 2)
-    state.stored[n, c] -= 1
-    state.room[n, c] += 1
-    if slot == arrived and state.o[n] == EMPTY:
-        state.o[n] = slot  # passes by the memory
+    c = inputs.i_traffic_class[n]
+    slot = c * (p.egress_depth + EXTRA) + state.tail[n, c]
+    for word in range(p.words):
+        state.data[n, slot, word] = inputs.i_flit_data[n, word]
+    state.count[n, slot] = inputs.i_flit_count[n]
+    state.last[n, slot] = inputs.i_flit_last[n]
+    state.error[n, slot] = inputs.i_flit_error[n]
+    state.mark[n, slot] = inputs.i_flit_mark[n]
+    state.check[n] = slot
+    state.check_class[n] = c
+    state.check_first[n] = inputs.i_first[n]
+    state.check_wrong[n] = not intact(p, inputs, n)
+
+
+@compiled
+def issue(p, state, passing, n):
+    """A flit leaves its queue, or ``passing`` (a slot or EMPTY) skips it; whether the latter.
+
+    It is the next of the packet under way or else the first of another.
+    """
+    ring = p.egress_depth + EXTRA
+    c, waiting = state.owner[n], 0
+    for other in range(p.classes):
+        waiting |= (state.stored[n, other] > 0) << other
+    if not state.in_packet[n]:
+        c = class_arbiter_pick(p, state.deficit[n], waiting)
+    passed = c < 0 or state.stored[n, c] == 0
+    if passed:
+        if passing == EMPTY:
+            return False
+        slot, c = passing, passing // ring
+        state.o[n] = slot
     else:
-        state.fetch[n] = slot
+        if state.memory[n] != EMPTY:
+            return False
+        slot = c * ring + state.head[n, c]
+        state.memory[n] = slot
+        state.stored[n, c] -= 1
+    state.head[n, c] = (state.head[n, c] + 1) % ring
     if p.weighted:
         refill = not state.in_packet[n] and state.deficit[n, c] <= 0
         class_arbiter_clock(p, state.deficit[n], refill)
         state.deficit[n, c] -= 1
     state.in_packet[n] = not state.last[n, slot]
     state.owner[n] = c
+    return passed
 
 
 @compiled
 def egress_clock(p, state, inputs, outputs, n):
-    """``o_valid``, which is combinational in ``reset``, then the clock edge."""
+    """The events and ``o_valid``, which is combinational in ``reset``, then the clock edge."""
     discarding = inputs.reset[n] or state.flushing[n]
     outputs.o_valid[n] = state.o[n] != EMPTY and not discarding
+    accepts = 0
+    for c in range(p.classes):
+        accepts |= (state.stored[n, c] <= p.accept_flits) << c
 
-    take(p, state, inputs, discarding, n)
+    take(p, state, inputs, outputs, discarding, n)
     state.flushing[n] = discarding and state.sending[n]
-    arrived = arrive(p, state, inputs, n)
+    way_is_empty = state.o[n] == EMPTY and state.fetch[n] == EMPTY and state.memory[n] == EMPTY
+    if state.o[n] == EMPTY:
+        state.o[n] = state.fetch[n]
+        state.fetch[n] = EMPTY
     if state.fetch[n] == EMPTY:
-        issue(p, state, arrived, n)
-    for k in range(p.iterations):
-        if inputs.reserve_valid[n, k]:
-            state.room[n, inputs.reserve_traffic_class[n, k]] -= inputs.reserve_length[n, k]
+        state.fetch[n] = state.memory[n]
+        state.memory[n] = EMPTY
+    judged = judge(p, state, outputs, n)
+    passed = issue(p, state, judged if way_is_empty else EMPTY, n)
+    if judged != EMPTY and not passed:
+        state.stored[n, state.check_class[n]] += 1
+    arrive(p, state, inputs, n)
+    state.accepts[n] = accepts
 
 
 class EgressModel:

@@ -1,6 +1,6 @@
 """Egress: the queues of one output port, and the packet on its line."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -8,56 +8,122 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.class_arbiter import ClassArbiter
 from rtl.crossbar import ArrivalSignature
-from rtl.packet import AxisLayout, length_shape
+from rtl.packet import AxisLayout
 
-__all__ = ["Egress", "EgressCountersSignature", "ReserveSignature"]
+__all__ = ["Egress"]
 
 
-class ReserveSignature(wiring.Signature):
-    """Room that one stage of the scheduler reserves for a packet.
+def ring_depth(config: SwitchConfig) -> int:
+    """Slots of the ring that holds the queue of a class: the next power of two."""
+    return 1 << (config.egress_depth - 1).bit_length()
+
+
+class Ends(wiring.Component):
+    """Tell of each class whether the flit at the head of its queue is the last of a packet.
+
+    The queue may change behind a last flit, so this must be known as the flit is read, and not
+    when it comes out of the memory. The ends of the first four flits of each queue are in
+    flip-flops, those of all flits in a block RAM. As a flit leaves, the end of the fourth behind it
+    is fetched (if it has been stored before), and is there in time: four cycles later.
+
+    Parameters
+    ----------
+    config : SwitchConfig
+        Uses ``classes`` and the depth of the queues.
 
     Members
     -------
-    valid : Out(1)
-        A packet was claimed.
-    traffic_class : Out(range(classes))
-        Its class.
-    length : Out(length_shape)
-        Its flits.
+    puts, gets : In(classes)
+        One-hot or zero: a flit joins the queue, or leaves it, in this cycle.
+    tail, head : In(range(slots))
+        Where it is stored, or read.
+    last : In(1)
+        Whether the flit that joins is the last of its packet.
+    near, far : In(classes)
+        The queue holds less than four flits, more than four flits.
+    lasts : Out(classes)
+        Whether the flit at the head is.
     """
 
+    AHEAD = 4
+
     def __init__(self, config: SwitchConfig):
+        self.config = config
+        self.slots = config.classes * ring_depth(config)
         super().__init__(
             {
-                "valid": Out(1),
-                "traffic_class": Out(range(config.classes)),
-                "length": Out(length_shape(config)),
+                "puts": In(config.classes),
+                "gets": In(config.classes),
+                "tail": In(range(self.slots)),
+                "head": In(range(self.slots)),
+                "last": In(1),
+                "near": In(config.classes),
+                "far": In(config.classes),
+                "lasts": Out(config.classes),
             }
         )
 
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(
+            shape=1, depth=self.slots, init=[], attrs={"no_rw_check": 1, "ram_style": "block"}
+        )
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        m.d.comb += [
+            write.addr.eq(self.tail),
+            write.data.eq(self.last),
+            write.en.eq(self.puts.any()),
+        ]
 
-class EgressCountersSignature(wiring.Signature):
-    """Packets sent, sent with an error, flushed by reset, ended for wrong parity; modulo 2**32."""
+        # Fetch in three steps: address, memory, output register.
+        places = range(self.AHEAD)
+        ring_width = len(self.head) - (self.config.classes - 1).bit_length()
+        left = Signal.like(self.head)  # what has left in the last cycle
+        fetches = [Signal(self.config.classes, name=f"fetches_{n}") for n in range(3)]  # one-hot
+        place = [Signal(places, name=f"place_{n}") for n in range(2)]
+        output, fetched = Signal(reset_less=True), Signal()  # of the memory, behind it
+        m.d.sync += [
+            left.eq(self.head),
+            fetches[0].eq(self.gets & self.far),
+            fetches[1].eq(fetches[0]),
+            fetches[2].eq(fetches[1]),
+            place[0].eq(left),
+            place[1].eq(place[0]),
+            output.eq(read.data),
+            fetched.eq(output),
+        ]
+        behind = (left[2:ring_width] + 1)[: ring_width - 2]
+        m.d.comb += read.addr.eq(Cat(left[:2], behind, left[ring_width:]))
 
-    def __init__(self):
-        names = ("delivered", "errored", "discarded", "parity")
-        super().__init__({name: Out(32) for name in names})
+        # The queue's n-th flit has its end in place n modulo 4.
+        for c in range(self.config.classes):
+            front, heads = Signal(self.AHEAD, name=f"front_{c}"), Signal(places, name=f"heads_{c}")
+            direct = self.puts[c] & (self.near[c] | (self.gets[c] & ~self.far[c]))
+            for n in places:
+                with m.If(fetches[2][c] & (place[1] == n)):
+                    m.d.sync += front[n].eq(fetched)
+                with m.Elif(direct & (self.tail[:2] == n)):
+                    m.d.sync += front[n].eq(self.last)
+            m.d.comb += self.lasts[c].eq(front.bit_select(heads, 1))
+            m.d.sync += heads.eq(heads + self.gets[c])
+        return m
 
 
 class Egress(wiring.Component):
     """Queue the flits of each class and send them packet by packet.
 
-    Latency: 1 cycle from ``i`` to ``o`` if nothing waits, 2 from the queue. Throughput: 1 flit
-    per cycle in and out, packets of one flit and changes of class included.
-    Backpressure: none on ``i``: all that arrives was reserved. ``o.valid`` is combinational in
-    ``reset`` and else, like ``o.payload``, from registers.
+    Latency: 2 cycles from ``i`` to ``o`` if nothing waits, of which one is for the check; 5 by way
+    of the queue. Throughput: 1 flit per cycle in and out, packets of one flit and changes of class
+    included.
+    Backpressure: none on ``i``: who sends looks at ``accepts`` in time. ``o.valid`` is
+    combinational in ``reset`` and else, like ``o.payload``, from registers.
     Source: docs/microarchitecture.md, egress.
 
     Parameters
     ----------
     config : SwitchConfig
-        Uses ``classes``, ``egress_flits``, ``iterations``, the packet and flit sizes and the
-        class policy.
+        Uses ``classes``, ``egress_flits``, ``limit``, ``iterations``, the flit size and the class
+        policy.
 
     Members
     -------
@@ -65,179 +131,200 @@ class Egress(wiring.Component):
         Flits from the crossbar, one packet at a time. Its parity is checked; a flit where it is
         wrong ends its packet with an error. What follows the end of a packet, up to the next
         ``first``, is discarded.
-    reserve : In(ReserveSignature).array(iterations)
-        Room for whole packets, at least 1 cycle before their first flit.
     reset : In(1)
         Flush: while high, flits leave the queues but are not sent; at its fall the packet then
         under way is flushed to its end.
-    room : Out(range(egress_depth + 1)).array(classes)
-        Flits that may still be reserved.
+    accepts : Out(classes)
+        Bit ``c`` is high while the queue of class ``c`` has room for a connection that is granted
+        in this cycle, and for all that may be on its way before it. Registers.
     o : Out(stream.Signature(AxisLayout))
         Flits to the line. Only ``reset`` takes ``valid`` back.
     occupancy : Out(range(egress_flits + 1))
-        Flits reserved that have not left the queues.
+        Flits in the queues.
     idle : Out(1)
-        Nothing is stored, expected or on its way out.
-    counters : Out({delivered, errored, discarded, parity: 32 bits each})
-        Packets sent, sent with an error, flushed, and ended for wrong parity; modulo ``2**32``.
+        Nothing is stored, in the check stage or on its way out.
+    delivered, errored, discarded : Out(1)
+        A packet's last flit is taken from ``o``, taken with an error, or flushed, in this cycle.
+    parity : Out(1)
+        A flit is stored whose parity was wrong in the cycle before.
 
     Attributes
     ----------
     stored : list of Signal(range(egress_depth + 1))
         State: flits in the queue of each class. Proofs read it.
-    in_packet : Signal(1)
-        State: a packet has begun to leave its queue and its last flit has not. Proofs read it.
-    sending : Signal(1)
-        State: a packet has begun on ``o`` and its last flit is not yet taken. Proofs read it.
+    held : Signal(classes)
+        State: which queues hold a flit. Proofs read it.
+    checked : Signal(1)
+        State: a flit is in the check stage, of class ``checked_class``. Proofs read it.
     """
 
     def __init__(self, config: SwitchConfig):
         self.config = config
         depth = range(config.egress_depth + 1)
         self.stored = [Signal(depth, name=f"stored_{c}") for c in range(config.classes)]
-        self.in_packet = Signal()
-        self.sending = Signal()
+        self.held = Signal(config.classes)
+        self.checked = Signal()
+        self.checked_class = Signal(range(config.classes))
         super().__init__(
             {
                 "i": In(ArrivalSignature(config)),
-                "reserve": In(ReserveSignature(config)).array(config.iterations),
                 "reset": In(1),
-                "room": Out(depth, init=config.egress_depth).array(config.classes),
+                "accepts": Out(config.classes, init=-1 % (1 << config.classes)),
                 "o": Out(stream.Signature(AxisLayout(config))),
                 "occupancy": Out(range(config.egress_flits + 1)),
                 "idle": Out(1),
-                "counters": Out(EgressCountersSignature()),
+                "delivered": Out(1),
+                "errored": Out(1),
+                "discarded": Out(1),
+                "parity": Out(1),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
+        classes, ring = range(config.classes), ring_depth(config)
         fields = {"data": 8 * config.flit_bytes, "count": range(config.flit_bytes)}
         layout = data.StructLayout(fields | {"last": 1, "error": 1, "mark": 1})
+        m.submodules.memory = memory = Memory(
+            shape=layout, depth=config.classes * ring, init=[], attrs={"no_rw_check": 1}
+        )
+        write, read = memory.write_port(), memory.read_port(domain="comb")
 
-        m.submodules.memory = memory = Memory(shape=layout, depth=config.egress_flits, init=[])
-        write = memory.write_port()
-        read = memory.read_port(transparent_for=(write,))
-        # Whether a flit is the last must be known as it is read, not a cycle later.
-        m.submodules.lasts = lasts = Memory(shape=1, depth=config.egress_flits, init=[])
-        write_last = lasts.write_port()
-        read_last = lasts.read_port(domain="comb")
-        m.submodules.arbiter = arbiter = ClassArbiter(config, picks=1)
-
-        # Arrival.
-        flit, arriving = self.i.flit, Signal(layout)
-        wrong = Signal()
+        # Check: parity in the cycle of arrival, judgement in the next.
+        flit, first, wrong = self.i.flit, Signal(), Signal()
+        unchecked = Signal(layout, reset_less=True)
         words = Cat(flit.data.word_select(n, 64).xor() for n in range(config.words))
         side = Cat(flit.count, flit.last, flit.error, flit.mark).xor()
-        m.d.comb += [
+        m.d.sync += [
+            self.checked.eq(self.i.valid),
+            self.checked_class.eq(self.i.traffic_class),
+            first.eq(self.i.first),
+            unchecked.eq(Cat(flit.data, flit.count, flit.last, flit.error, flit.mark)),
             wrong.eq((words ^ side) != flit.parity),
-            arriving.data.eq(flit.data),
-            arriving.count.eq(flit.count | wrong.replicate(len(flit.count))),
-            arriving.last.eq(flit.last | wrong),
-            arriving.error.eq(flit.error | wrong),
-            arriving.mark.eq(flit.mark),
         ]
-        ended = Signal(init=1)
-        store = self.i.valid & (self.i.first | ~ended)
-        stores, discards = Signal(config.classes), Signal(config.classes)  # one-hot or zero
+        arriving, ended = Signal(layout), Signal(init=1)
+        store = Signal()
         m.d.comb += [
-            stores.eq(store << self.i.traffic_class),
-            discards.eq((self.i.valid & ~store) << self.i.traffic_class),
+            arriving.data.eq(unchecked.data),
+            arriving.count.eq(unchecked.count | wrong.replicate(len(flit.count))),
+            arriving.last.eq(unchecked.last | wrong),
+            arriving.error.eq(unchecked.error | wrong),
+            arriving.mark.eq(unchecked.mark),
+            store.eq(self.checked & (first | ~ended)),
+            self.parity.eq(store & wrong),
         ]
         with m.If(store):
             m.d.sync += ended.eq(arriving.last)
 
-        # Line.
-        full, fetched, flushing = Signal(), Signal(), Signal()
-        sending = Signal()  # value of self.sending after this cycle
+        # Way out: memory, fetch and o; each moves on when the next is empty or moves on, too.
+        full, fetched, reading = Signal(), Signal(), Signal()
+        sending, flushing = Signal(), Signal()
+        sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
         discarding = self.reset | flushing
         taken = full & (self.o.ready | discarding)
-        o_free, fetch_free = ~full | taken, Signal()
+        o_free, fetch_free, read_free = Signal(), Signal(), Signal()
         m.d.comb += [
             self.o.valid.eq(full & ~discarding),
-            sending.eq(Mux(taken, ~self.o.payload.last, self.sending)),
+            sends.eq(Mux(taken, ~self.o.payload.last, sending)),
+            o_free.eq(~full | self.o.ready | discarding),
             fetch_free.eq(~fetched | o_free),
+            read_free.eq(~reading | fetch_free),
         ]
-        m.d.sync += [self.sending.eq(sending), flushing.eq(discarding & sending)]
+        m.d.sync += [sending.eq(sends), flushing.eq(discarding & sends)]
 
-        # Issue.
-        held = Signal(config.classes)
-        owner, chosen = Signal(config.classes), Signal(config.classes)  # one-hot
-        issues = Signal(config.classes)  # one-hot or zero
-        from_memory = (chosen & held).any()
-        bypass = Signal()
-        last = Mux(from_memory, read_last.data, arriving.last)
+        # Queues: each a ring in its part of the memory.
+        held = self.held
+        chosen = Signal(config.classes)  # one-hot or zero
+        gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
+        waits = (chosen & held).any()
         m.d.comb += [
-            held.eq(Cat(stored.any() for stored in self.stored)),
-            arbiter.request[0].eq(held | stores),
-            arbiter.advance.eq(fetch_free & ~self.in_packet & (held | stores).any()),
-            chosen.eq(Mux(self.in_packet, owner, arbiter.grant[0])),
-            issues.eq(chosen & (held | stores) & fetch_free.replicate(config.classes)),
-            bypass.eq(issues.any() & ~from_memory & ~fetched & o_free),
+            stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
+            gets.eq(chosen & held & read_free.replicate(config.classes)),
+            passes.eq(store & ~waits & ~reading & ~fetched & o_free),
+            puts.eq(stores & ~passes.replicate(config.classes)),
         ]
-        with m.If(issues.any()):
-            m.d.sync += [owner.eq(chosen), self.in_packet.eq(~last)]
-        with m.If(fetch_free):
-            m.d.sync += fetched.eq(issues.any() & ~bypass)
-
-        # Queues: each a ring in its part of the memory. A flit that passes by leaves a slot unused.
+        heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
+        tails = Array(Signal(range(ring), name=f"tail_{c}") for c in classes)
+        near, far = Signal(config.classes), Signal(config.classes)
+        for c in classes:
+            stored = self.stored[c]
+            with m.If(puts[c] != gets[c]):
+                m.d.sync += [
+                    stored.eq(stored + Mux(gets[c], -1, 1)),
+                    held[c].eq(puts[c] | (stored != 1)),
+                ]
+            m.d.sync += self.accepts[c].eq(stored <= config.accept_flits)
+            m.d.comb += [near[c].eq(stored < Ends.AHEAD), far[c].eq(stored > Ends.AHEAD)]
+        m.d.comb += self.occupancy.eq(sum(self.stored))
+        head, tail, reads = Signal(range(ring)), Signal(range(ring)), Signal(range(config.classes))
         m.d.comb += [
-            write.en.eq(store),
+            tail.eq(tails[self.checked_class]),
+            head.eq(heads[reads]),
+            write.addr.eq(Cat(tail, self.checked_class)),
             write.data.eq(arriving),
-            write_last.addr.eq(write.addr),
-            write_last.en.eq(store),
-            write_last.data.eq(arriving.last),
-            read.en.eq(fetch_free),
-            read_last.addr.eq(read.addr),
+            write.en.eq(store),  # the slot of a flit that passes by stays free
+            read.addr.eq(Cat(head, reads)),
         ]
-        for c in range(config.classes):
-            first = c * config.egress_depth
-            bottom, top = first, first + config.egress_depth - 1
-            head = Signal(range(config.egress_flits), init=bottom, name=f"head_{c}")
-            tail = Signal.like(head, name=f"tail_{c}")
-            with m.If(stores[c]):
-                m.d.comb += write.addr.eq(tail)
-                m.d.sync += tail.eq(Mux(tail == top, bottom, tail + 1))
-            with m.If(chosen[c]):
-                m.d.comb += read.addr.eq(head)
-            with m.If(issues[c]):
-                m.d.sync += head.eq(Mux(head == top, bottom, head + 1))
-            reserved = sum(
-                Mux(reserve.valid & (reserve.traffic_class == c), reserve.length, 0)
-                for reserve in self.reserve
-            )
-            m.d.sync += [
-                self.stored[c].eq(self.stored[c] + stores[c] - issues[c]),
-                self.room[c].eq(self.room[c] + issues[c] + discards[c] - reserved),
+        for c in classes:
+            with m.If(puts[c]):
+                m.d.sync += tails[c].eq(tail + 1)
+            with m.If(gets[c]):
+                m.d.sync += heads[c].eq(head + 1)
+        if config.classes == 1:
+            m.d.comb += chosen.eq(1)
+        else:
+            m.submodules.arbiter = arbiter = ClassArbiter(config, picks=2)
+            m.submodules.ends = ends = Ends(config)
+            in_packet, owner = Signal(), Signal(config.classes)
+            last = Mux(passes, arriving.last, (ends.lasts & chosen).any())
+            m.d.comb += [
+                arbiter.request[0].eq(held),
+                arbiter.request[1].eq(stores),
+                arbiter.charge.eq(gets | (stores & ~puts)),
+                arbiter.refill.eq(
+                    ~in_packet & ((gets.any() & arbiter.spent[0]) | (passes & arbiter.spent[1]))
+                ),
+                chosen.eq(Mux(in_packet, owner, arbiter.grant[0])),
+                ends.puts.eq(puts),
+                ends.gets.eq(gets),
+                ends.tail.eq(write.addr),
+                ends.head.eq(read.addr),
+                ends.last.eq(arriving.last),
+                ends.near.eq(near),
+                ends.far.eq(far),
             ]
-            m.d.comb += arbiter.charge[c].eq(issues[c])
-        m.d.comb += [
-            self.occupancy.eq(config.egress_flits - sum(self.room)),
-            self.idle.eq((self.occupancy == 0) & ~fetched & ~full),
-        ]
+            for c in classes:
+                with m.If(chosen[c]):
+                    m.d.comb += reads.eq(c)
+            with m.If(gets.any() | passes):
+                m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
 
         # Port register.
-        leaving = data.View(layout, Mux(fetched, read.data.as_value(), arriving.as_value()))
+        # The register at the memory's output is that of the block RAM, which nothing is written to
+        # while it reads it: what is held was stored in an earlier cycle.
+        output, fetch = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
+        leaving = Signal(layout)
+        m.d.comb += leaving.eq(Mux(fetched, fetch.as_value(), arriving.as_value()))
+        with m.If(read_free):
+            m.d.sync += [reading.eq(gets.any()), output.eq(read.data)]
+        with m.If(fetch_free):
+            m.d.sync += [fetched.eq(reading), fetch.eq(output)]
         with m.If(o_free):
-            m.d.sync += full.eq(fetched | bypass)
-            with m.If(fetched | bypass):
-                m.d.sync += [
-                    self.o.payload.data.eq(leaving.data),
-                    self.o.payload.keep.eq(Mux(leaving.last, (2 << leaving.count) - 1, ~0)),
-                    self.o.payload.last.eq(leaving.last),
-                    self.o.payload.user.eq(Cat(leaving.error, leaving.mark)),
-                ]
+            m.d.sync += [
+                full.eq(fetched | passes),
+                self.o.payload.data.eq(leaving.data),
+                self.o.payload.keep.eq(Mux(leaving.last, ~(-2 << leaving.count), ~0)),
+                self.o.payload.last.eq(leaving.last),
+                self.o.payload.user.eq(Cat(leaving.error, leaving.mark)),
+            ]
 
-        # Counters.
-        with m.If(store & wrong):
-            m.d.sync += self.counters.parity.eq(self.counters.parity + 1)
-        with m.If(taken & self.o.payload.last):
-            with m.If(discarding):
-                m.d.sync += self.counters.discarded.eq(self.counters.discarded + 1)
-            with m.Elif(self.o.payload.user[0]):
-                m.d.sync += self.counters.errored.eq(self.counters.errored + 1)
-            with m.Else():
-                m.d.sync += self.counters.delivered.eq(self.counters.delivered + 1)
-
+        # Events.
+        ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
+        m.d.comb += [
+            self.idle.eq(~(self.checked | held.any() | reading | fetched | full)),
+            self.discarded.eq(ends & discarding),
+            self.errored.eq(ends & ~discarding & errs),
+            self.delivered.eq(ends & ~discarding & ~errs),
+        ]
         return m

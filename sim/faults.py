@@ -53,6 +53,7 @@ NOT_PASSED = 3  # exit status of a check that ran and failed
 WEIGHTED = TINY.with_(class_policy="weighted")
 DEEP = TINY.with_(name="TINY-4", iterations=4, class_policy="weighted")
 THREE = TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)  # shared room runs out
+STATIC = TINY.with_(name="TINY-static", reserve_flits=8, limit_flits=8)
 WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
 
 CHECKS: dict[str, Callable[[], object]] = {
@@ -71,6 +72,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "free_list proof": lambda: prove(FreeListProof(3, first=1), "free_list", depth=9, mode="bmc"),
     "buffer bench": lambda: run_bench("buffer", Buffer(TINY), TINY),
+    "buffer bench, rings": lambda: run_bench("buffer", Buffer(STATIC), STATIC),
     "buffer bench, 3 ports": lambda: run_bench("buffer", Buffer(THREE), THREE),
     "backlog bench": lambda: run_bench("backlog", Backlog(TINY), TINY),
     "classifier bench": lambda: run_bench("classifier", Classifier(TINY), TINY, cycles=8000),
@@ -248,7 +250,7 @@ FAULTS = (
         name="class-quantum",
         meaning="a class that saves its turn up is paid more than its quantum",
         file="rtl/class_arbiter.py",
-        old="refilled = Mux(deficit > 0, quantum, deficit + quantum)",
+        old="refilled = Mux(positive[c], quantum, deficit + quantum)",
         new="refilled = deficit + quantum",
         check="class_arbiter bench, weighted",
     ),
@@ -279,7 +281,7 @@ FAULTS = (
     Fault(
         name="queue-limit",
         meaning="a queue may hold a flit more than its limit",
-        file="rtl/buffer.py",
+        file="rtl/linked_list.py",
         old="(offered <= config.limit)",
         new="(offered <= config.limit + 1)",
         check="buffer bench",
@@ -287,7 +289,7 @@ FAULTS = (
     Fault(
         name="shared-limit",
         meaning="flits that queues share are promised although they are used up",
-        file="rtl/buffer.py",
+        file="rtl/linked_list.py",
         old="shared + extra <= config.shared_flits",
         new="shared <= config.shared_flits",
         check="buffer bench, 3 ports",
@@ -295,7 +297,7 @@ FAULTS = (
     Fault(
         name="list-order",
         meaning="the link to a flit is lost if the last one leaves as it comes",
-        file="rtl/buffer.py",
+        file="rtl/linked_list.py",
         old="linked.eq(popping & ((held_pop > 1) | (push.valid & same_queue)))",
         new="linked.eq(popping & (held_pop > 1))",
         check="buffer bench",
@@ -311,10 +313,26 @@ FAULTS = (
     Fault(
         name="congestion-mark",
         meaning="packets are marked a flit too late",
-        file="rtl/buffer.py",
-        old="used_offer >= config.mark_flits",
-        new="used_offer > config.mark_flits",
+        file="rtl/linked_list.py",
+        old="before >= config.mark_flits",
+        new="before > config.mark_flits",
         check="buffer bench",
+    ),
+    Fault(
+        name="ring-room",
+        meaning="a packet that begins is forgotten where the next of its queue asks for room",
+        file="rtl/ring.py",
+        old="Mux(behind, fits_behind, fits)",
+        new="fits",
+        check="buffer bench, rings",
+    ),
+    Fault(
+        name="ring-end",
+        meaning="a flit leaves its queue before it came in",
+        file="rtl/ring.py",
+        old="~swept | Mux(pop.queue == queue, comes, whole)",
+        new="~swept | whole",
+        check="buffer bench, rings",
     ),
     Fault(
         name="run-order",
@@ -392,8 +410,8 @@ FAULTS = (
         name="tail-keep",
         meaning="tkeep of the last flit lacks a byte",
         file="rtl/egress.py",
-        old="Mux(leaving.last, (2 << leaving.count) - 1, ~0)",
-        new="Mux(leaving.last, (1 << leaving.count) - 1, ~0)",
+        old="Mux(leaving.last, ~(-2 << leaving.count), ~0)",
+        new="Mux(leaving.last, ~(-1 << leaving.count), ~0)",
         check="egress bench",
     ),
     Fault(
@@ -408,23 +426,23 @@ FAULTS = (
         name="egress-padding",
         meaning="padding is sent to the line",
         file="rtl/egress.py",
-        old="store = self.i.valid & (self.i.first | ~ended)",
-        new="store = self.i.valid",
+        old="store.eq(self.checked & (first | ~ended))",
+        new="store.eq(self.checked)",
         check="egress bench",
     ),
     Fault(
         name="egress-room",
-        meaning="the room of discarded padding is lost",
+        meaning="a queue accepts a connection that may not fit by a flit",
         file="rtl/egress.py",
-        old="self.room[c] + issues[c] + discards[c] - reserved",
-        new="self.room[c] + issues[c] - reserved",
+        old="stored <= config.accept_flits",
+        new="stored <= config.accept_flits + 1",
         check="egress bench",
     ),
     Fault(
         name="interleaving",
         meaning="a more urgent packet breaks into one under way",
         file="rtl/egress.py",
-        old="chosen.eq(Mux(self.in_packet, owner, arbiter.grant[0]))",
+        old="chosen.eq(Mux(in_packet, owner, arbiter.grant[0]))",
         new="chosen.eq(arbiter.grant[0])",
         check="egress bench",
     ),
@@ -432,8 +450,16 @@ FAULTS = (
         name="stream-law",
         meaning="a flit is taken back although the line was not ready",
         file="rtl/egress.py",
-        old="taken = full & (self.o.ready | discarding)",
-        new="taken = full",
+        old="o_free.eq(~full | self.o.ready | discarding)",
+        new="o_free.eq(1)",
+        check="egress bench",
+    ),
+    Fault(
+        name="egress-ends",
+        meaning="the end of a packet is looked up one flit too late",
+        file="rtl/egress.py",
+        old="direct = self.puts[c] & (self.near[c] | (self.gets[c] & ~self.far[c]))",
+        new="direct = self.puts[c] & self.near[c]",
         check="egress bench",
     ),
     Fault(

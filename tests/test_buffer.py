@@ -13,20 +13,24 @@ SMALL = SwitchConfig(
     flit_bytes=8,
     classes=1,
     ingress_flits=3,
-    egress_flits=4,
+    egress_flits=13,
     min_packet_bytes=8,
     max_packet_bytes=16,
     reserve_flits=1,
     limit_flits=2,
     endpoints=2,
 )
+OWN = SMALL.with_(ingress_flits=4, reserve_flits=2, limit_flits=2)
+STATIC = TINY.with_(name="STATIC", reserve_flits=8, limit_flits=8)
+ODD = TINY.with_(name="ODD", ports=3, classes=1, ingress_flits=33, reserve_flits=11, limit_flits=11)
 
 
 def push_packet(model: BufferModel, queue: int, length: int) -> bool:
     """Push a packet if it is admitted; return whether it was."""
     i = model.inputs
     i.offer_queue[0], i.offer_length[0] = queue, length
-    if not model.step().admit[0]:
+    model.step()
+    if not model.state.admit[0]:
         return False
     for n in range(length):
         i.push_valid[0], i.push_first[0] = 1, n == 0
@@ -49,14 +53,18 @@ def test_model_marks_congestion_at_half_of_the_limit():
     model = BufferModel(TINY)
     for used in range(TINY.limit):
         model.inputs.offer_queue[0] = 1
+        model.step()
         assert model.step().used_high[0] == (used >= TINY.mark_flits)
         assert push_packet(model, 1, 1)
 
 
-def test_rtl_latency_is_one_cycle_from_push_to_pop_and_one_to_the_output():
-    dut = Buffer(TINY)
+@pytest.mark.parametrize("config", [TINY, STATIC], ids=lambda config: config.name)
+def test_rtl_latency_is_one_cycle_from_push_to_pop_and_two_to_the_output(config):
+    dut = Buffer(config)
 
     async def bench(ctx):
+        for _ in range(config.queues):  # swept
+            await ctx.tick()
         ctx.set(dut.push.valid, 1)
         ctx.set(dut.push.first, 1)
         ctx.set(dut.push.queue, 2)
@@ -64,9 +72,12 @@ def test_rtl_latency_is_one_cycle_from_push_to_pop_and_one_to_the_output():
         ctx.set(dut.push.flit.data, 0xA5)
         ctx.set(dut.pop.valid, 1)  # nothing is there yet
         ctx.set(dut.pop.queue, 2)
+        assert ctx.get(dut.lost)
         await ctx.tick()
         ctx.set(dut.push.valid, 0)
-        assert not ctx.get(dut.o.valid)
+        assert not ctx.get(dut.lost)
+        await ctx.tick()
+        assert not ctx.get(dut.o.valid) and ctx.get(dut.lost)
         await ctx.tick()
         assert ctx.get(dut.o.valid)
         assert ctx.get(dut.o.flit.data) == 0xA5
@@ -83,7 +94,7 @@ def test_rtl_latency_is_one_cycle_from_push_to_pop_and_one_to_the_output():
 @pytest.mark.verilator
 @pytest.mark.parametrize(
     "config",
-    [TINY, TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)],
+    [TINY, STATIC, ODD, TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)],
     ids=lambda config: config.name,
 )
 def test_rtl_matches_model(config):
@@ -91,5 +102,6 @@ def test_rtl_matches_model(config):
 
 
 @pytest.mark.formal
-def test_proof_bounded():
-    prove(BufferProof(SMALL), "buffer", depth=6, mode="bmc")
+@pytest.mark.parametrize("name, config", {"list": SMALL, "ring": OWN}.items())
+def test_proof_bounded(name, config):
+    prove(BufferProof(config), f"buffer-{name}", depth=7, mode="bmc")

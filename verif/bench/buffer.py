@@ -5,7 +5,7 @@ import os
 import cocotb
 import numpy as np
 
-from models.buffer import BufferModel, buffer_admit
+from models.buffer import BufferModel
 from rtl.buffer import Buffer
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_config
@@ -15,7 +15,10 @@ WORD = np.iinfo(np.int64)
 
 
 class Driver:
-    """Packets for random queues, each begun only when the buffer admits it, and random pops."""
+    """Packets for random queues, each begun only when the buffer has admitted it, and random pops.
+
+    While the last flit of a packet is pushed, the next is offered: packets follow at full speed.
+    """
 
     def __init__(self, model: BufferModel, load: float, pops: float, rng: np.random.Generator):
         self.model, self.load, self.pops, self.rng = model, load, pops, rng
@@ -30,19 +33,20 @@ class Driver:
 
     def drive(self) -> None:
         config, i, rng = self.model.config, self.model.inputs, self.rng
-        if not self.left and (rng.random() < 0.5 or not i.offer_length[0]):
-            i.offer_queue[0] = self.any_queue()
-            longest = config.max_packet_flits
-            i.offer_length[0] = rng.choice([1, 2, longest, int(rng.integers(1, longest + 1))])
-        first = not self.left
-        room = buffer_admit(self.model.p, self.model.state, 0, i.offer_queue[0], i.offer_length[0])
-        i.push_valid[0] = rng.random() < self.load and (not first or room)
+        first, offered = not self.left, (int(i.offer_queue[0]), int(i.offer_length[0]))
+        admitted = bool(self.model.state.admit[0] and offered[1])
+        i.push_valid[0] = rng.random() < self.load and (not first or admitted)
         if i.push_valid[0]:
             if first:
-                self.left, self.queue = int(i.offer_length[0]), int(i.offer_queue[0])
-            i.push_length[0] = self.left if first else i.push_length[0]
+                self.queue, self.left = offered
+                i.push_length[0] = self.left
             self.left -= 1
         i.push_first[0], i.push_queue[0] = first, self.queue
+        taken = i.push_valid[0] and first
+        if taken or not offered[1] or rng.random() < 0.3:
+            i.offer_queue[0] = self.queue if rng.random() < 0.4 else self.any_queue()
+            longest = config.max_packet_flits
+            i.offer_length[0] = rng.choice([1, 2, longest, int(rng.integers(1, longest + 1))])
         i.push_flit_data[0] = rng.integers(WORD.min, WORD.max, size=config.words)
         i.push_flit_count[0] = rng.integers(config.flit_bytes)
         i.push_flit_parity[0, 0] = rng.integers(1 << config.words)
@@ -60,13 +64,13 @@ async def matches_model(dut, load: float, pops: float) -> None:
     model = BufferModel(config)
     bench = Lockstep(dut, Buffer(config), model, qualified={"o_flit": "o_valid"})
 
-    goals = {"popped": CYCLES // 50 + 1}
+    goals = {"popped": CYCLES // 50 + 1, "offered behind one that begins": 1}
     if load <= pops:
         goals |= {"empty": 1, "back to back": 1}
     else:
         goals |= {"high": 1}
         if config.ingress_flits <= CYCLES // 8:
-            goals |= {"refused": 1}
+            goals |= {"refused": 1, "refused behind one that begins": 1}
     if load == pops == 1:
         goals |= {"last out, next in": 1}
     seen, i = Coverage(goals), model.inputs
@@ -77,8 +81,11 @@ async def matches_model(dut, load: float, pops: float) -> None:
         for _ in seen.steps(CYCLES // 2):
             driver.drive()
             held = model.state.held[0].copy()
+            began = bool(i.push_valid[0] and i.push_first[0])
             outputs = await bench.step()
             popped = int(i.pop_queue[0]) if i.pop_valid[0] and held[i.pop_queue[0]] else -1
+            assert outputs.lost[0] == (i.pop_valid[0] and popped < 0)
+            assert outputs.occupancy[0] == held.sum() + (before >= 0)
             pushed = int(i.push_queue[0]) if i.push_valid[0] else -1
             seen["popped"] += popped >= 0
             seen["empty"] += bool(i.pop_valid[0]) and popped < 0
@@ -86,4 +93,8 @@ async def matches_model(dut, load: float, pops: float) -> None:
             seen["last out, next in"] += popped >= 0 and popped == pushed and held[popped] == 1
             seen["refused"] += not outputs.admit[0]
             seen["high"] += int(outputs.used_high[0])
+            same = began and i.push_queue[0] == i.offer_queue[0]
+            seen["offered behind one that begins"] += same
+            if not model.state.admit[0] and model.state.sweep[0] == 0:
+                seen["refused behind one that begins"] += same
             before = popped

@@ -1,12 +1,12 @@
 """What rtl.buffer must satisfy for every admitted packet and every pop."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from models.config import SwitchConfig
-from rtl.buffer import Buffer, PopSignature
+from rtl.buffer import Buffer, PopSignature, RoomSignature
 from rtl.packet import length_shape
 
 __all__ = ["BufferProof"]
@@ -20,7 +20,7 @@ class BufferProof(wiring.Component):
     valid, queue, length, bit
         A flit is pushed: queue and length of the packet (read with its first flit), and one bit of
         data that stands for all.
-    pop
+    pop, offer
         As in :class:`Buffer`.
     watched_queue, watched_number
         The flit whose way is proven, counted from reset: any one, but constant.
@@ -35,6 +35,7 @@ class BufferProof(wiring.Component):
                 "length": In(length_shape(config)),
                 "bit": In(1),
                 "pop": In(PopSignature(config)),
+                "offer": In(RoomSignature(config)),
                 "watched_queue": In(range(config.queues)),
                 "watched_number": In(4),
             }
@@ -45,12 +46,15 @@ class BufferProof(wiring.Component):
         config, pop = self.config, self.pop
         m.submodules.dut = dut = Buffer(config)
 
-        # Packets: the flits of one follow each other, its first only if it is admitted.
+        # Packets: the flits of one follow each other, its first only if it is admitted: offered in
+        # the cycle before.
         left, queue = Signal(length_shape(config)), Signal(range(config.queues))
         first = left == 0
+        offered_queue, offered_length = Signal.like(queue), Signal.like(left)
+        m.d.sync += [offered_queue.eq(self.offer.queue), offered_length.eq(self.offer.length)]
         m.d.comb += [
-            dut.offer.queue.eq(self.queue),
-            dut.offer.length.eq(self.length),
+            dut.offer.queue.eq(self.offer.queue),
+            dut.offer.length.eq(self.offer.length),
             dut.push.valid.eq(self.valid),
             dut.push.first.eq(first),
             dut.push.queue.eq(Mux(first, self.queue, queue)),
@@ -62,6 +66,10 @@ class BufferProof(wiring.Component):
             Assume(pop.queue < config.queues),
             Assume((self.length != 0) & (self.length <= config.max_packet_flits)),
             Assume(~(self.valid & first) | dut.admit),
+            Assume(
+                ~(self.valid & first)
+                | ((self.queue == offered_queue) & (self.length == offered_length))
+            ),
         ]
         with m.If(self.valid):
             m.d.sync += [left.eq(Mux(first, self.length, left) - 1), queue.eq(dut.push.queue)]
@@ -74,26 +82,28 @@ class BufferProof(wiring.Component):
         m.d.comb += Assume(~started | (now == watched))
 
         pushes, pops = Signal(8), Signal(8)  # flits of the watched queue so far
-        bit, due, due_bit = Signal(), Signal(), Signal()
+        bit, dues, due_bits = Signal(), Signal(2), Signal(2)
         pushing = self.valid & (dut.push.queue == self.watched_queue)
         popping = pop.valid & (pop.queue == self.watched_queue) & (pops != pushes)
         m.d.sync += [
             pushes.eq(pushes + pushing),
             pops.eq(pops + popping),
-            due.eq(popping & (pops == self.watched_number)),
-            due_bit.eq(bit),
+            dues.eq(Cat(popping & (pops == self.watched_number), dues[0])),
+            due_bits.eq(Cat(bit, due_bits[0])),
         ]
         with m.If(pushing & (pushes == self.watched_number)):
             m.d.sync += bit.eq(self.bit)
 
-        was_watched, was_popping = Signal(), Signal()
+        was_watched, was_popping = Signal(2), Signal(2)
+        watching = pop.valid & (pop.queue == self.watched_queue)
         m.d.sync += [
-            was_watched.eq(pop.valid & (pop.queue == self.watched_queue)),
-            was_popping.eq(popping),
+            was_watched.eq(Cat(watching, was_watched[0])),
+            was_popping.eq(Cat(popping, was_popping[0])),
         ]
         m.d.comb += [
-            Assert(~due | (dut.o.flit.data == due_bit)),
-            Assert(~was_watched | (dut.o.valid == was_popping)),
+            Assert(~dues[1] | (dut.o.flit.data == due_bits[1])),
+            Assert(~was_watched[1] | (dut.o.valid == was_popping[1])),
+            Assert(~watching | (dut.lost == ~popping)),
             Assert(dut.released.valid == dut.o.valid),
             Assert(dut.occupancy <= config.ingress_flits),
             Assert(pushes - pops <= config.limit),

@@ -1,8 +1,11 @@
-"""What rtl.egress must satisfy, given a scheduler that reserves only room that there is."""
+"""What rtl.egress must satisfy, given a scheduler that grants only what it accepts."""
 
-from amaranth import Array, Cat, Module, Mux, Signal
+from itertools import pairwise
+
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 
 from models.config import SwitchConfig
 from rtl.egress import Egress
@@ -11,10 +14,12 @@ __all__ = ["EgressProof"]
 
 
 class EgressProof(wiring.Component):
-    """Room is kept, ``o`` obeys the stream law and carries whole packets.
+    """No queue overflows, ``o`` obeys the stream law and carries whole packets.
 
-    Members are those of :class:`Egress`, its inputs are free variables, except that
-    ``i.flit.data`` is replaced by the class and the flit's position in its packet, and that
+    Members are those of :class:`Egress`, its inputs are free variables, and ``grant``: a
+    connection of up to ``limit`` flits of ``granted_class`` is decided on, whose first flit comes
+    in ``2 K + 4`` cycles or later. Of the inputs, ``i.flit.data`` is replaced by the class and the
+    flit's position in its packet, and that
     ``i.flit.parity`` has a bit set for each word whose parity is wrong.
 
     Parameters
@@ -30,35 +35,32 @@ class EgressProof(wiring.Component):
     def __init__(self, config: SwitchConfig, *, contents: bool):
         self.config, self.contents = config, contents
         self.dut = Egress(config)
-        super().__init__(self.dut.signature)
+        members = {"grant": In(1), "granted_class": In(range(config.classes))}
+        super().__init__(dict(self.dut.signature.members) | members)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         m.submodules.dut = dut = self.dut
         wiring.connect(m, wiring.flipped(self.o), dut.o)
-        for outer, inner in zip(self.reserve, dut.reserve, strict=True):
-            wiring.connect(m, wiring.flipped(outer), inner)
         m.d.comb += dut.reset.eq(self.reset)
 
         running = Signal()  # one clock edge since reset
         m.d.sync += running.eq(1)
 
-        # Legal reservations: for whole packets, at most the room there is.
-        pending = Array(Signal(range(config.egress_depth + 1)) for _ in range(config.classes))
-        arrives = Signal(config.classes)
-        m.d.comb += arrives.eq(self.i.valid << self.i.traffic_class)
-        for c in range(config.classes):
-            lengths = sum(
-                Mux(reserve.valid & (reserve.traffic_class == c), reserve.length, 0)
-                for reserve in self.reserve
-            )
-            m.d.comb += Assume(lengths <= dut.room[c])
-            m.d.sync += pending[c].eq(pending[c] + lengths - arrives[c])
-        for reserve in self.reserve:
-            m.d.comb += Assume((reserve.length >= 1) & (reserve.length <= config.max_packet_flits))
+        # Legal grants: of a class that is accepted. They begin when all before them has come.
+        delay = 2 * config.iterations + 4
+        grants = [Signal(name=f"grants_{n}") for n in range(delay)]
+        classes = [Signal.like(self.granted_class, name=f"classes_{n}") for n in range(delay)]
+        left = Signal(range(config.limit + 1))  # flits that the connection may still have
+        begins = grants[-1]
+        m.d.comb += Assume(~self.grant | dut.accepts.bit_select(self.granted_class, 1))
+        m.d.sync += Cat(grants).eq(Cat(self.grant, grants[:-1]))
+        m.d.sync += [b.eq(a) for a, b in pairwise([self.granted_class, *classes])]
+        room = Mux(begins, config.limit, left)
+        m.d.sync += left.eq(room - self.i.valid)
 
-        # Legal arrivals: of what was reserved before, packet by packet, each with an end.
+        # Legal arrivals: of the connection under way, packet by packet, each with an end.
         position, current = Signal(2), Signal.like(self.i.traffic_class)
         ended = Signal(init=1)  # the packet that arrives has had its end
         flit, count_full = self.i.flit, config.flit_bytes - 1
@@ -76,22 +78,35 @@ class EgressProof(wiring.Component):
         ]
         with m.If(self.i.valid):
             m.d.comb += [
-                Assume(pending[self.i.traffic_class] != 0),
-                Assume((pending[self.i.traffic_class] != 1) | ends),
-                Assume(Mux(self.i.first, ended, self.i.traffic_class == current)),
+                Assume(room != 0),
+                Assume((room != 1) | ends),
+                Assume(~self.i.first | ended),
+                Assume(self.i.traffic_class == Mux(begins, classes[-1], current)),
                 Assume(flit.last | ((flit.count == count_full) & ~flit.error)),
                 Assume(~flit.error | (flit.count == count_full)),
             ]
             m.d.sync += [
                 position.eq(index + 1),
-                current.eq(self.i.traffic_class),
                 ended.eq(ends),
             ]
+        with m.If(begins):
+            m.d.comb += Assume(ended & (~self.i.valid | self.i.first))
+            m.d.sync += current.eq(classes[-1])
 
-        # Room: it and what is stored or pending is the depth, so neither overflows.
+        # Room: for what is stored, in the check stage and has yet to come, there is always enough.
         for c in range(config.classes):
-            m.d.comb += Assert(dut.room[c] + dut.stored[c] + pending[c] == config.egress_depth)
-        m.d.comb += Assert(dut.occupancy == sum(dut.stored) + sum(pending))
+            stored = dut.stored[c] + (dut.checked & (dut.checked_class == c))
+            for age, (grant, granted) in enumerate(zip(grants, classes, strict=True)):
+                before = delay - 1 - age  # flits of other connections that may come first
+                fits = stored + before + config.limit <= config.egress_depth
+                m.d.comb += Assert(~(grant & (granted == c)) | fits)
+            m.d.comb += [
+                Assert(~dut.accepts[c] | (dut.stored[c] <= config.accept_flits + 1)),
+                Assert((current != c) | (stored + left <= config.egress_depth)),
+                Assert(dut.held[c] == (dut.stored[c] != 0)),
+                Assert(dut.stored[c] <= config.egress_depth),
+            ]
+        m.d.comb += Assert(dut.occupancy == sum(dut.stored))
         m.d.comb += Assert(~dut.idle | ~dut.o.valid)
 
         # Stream law, but for reset.
@@ -130,4 +145,3 @@ class EgressProof(wiring.Component):
             m.d.sync += [owner.eq(o.data), place.eq((o.data >> len(owner)) + 1), within.eq(~o.last)]
         with m.If(self.reset):
             m.d.sync += within.eq(0)
-        m.d.comb += Assert(~dut.idle | ~(dut.in_packet | dut.sending))

@@ -1,0 +1,132 @@
+"""Linked lists: queues that share the slots of a memory."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+
+from models.config import SwitchConfig
+from rtl.free_list import FreeList
+from rtl.packet import length_shape
+from rtl.ring import StorageSignature
+from rtl.tally import Tally
+
+__all__ = ["LinkedList"]
+
+
+class LinkedList(wiring.Component):
+    """Keep each queue as a linked list over slots that all queues share.
+
+    Latency: a flit pushed in a cycle can be popped in the next one. Throughput: 1 push and 1 pop
+    per cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
+    flit: from the reserve of its queue, then from what all share, up to a limit.
+
+    Parameters
+    ----------
+    config : SwitchConfig
+        The configuration.
+
+    Members are those of ``StorageSignature``.
+    """
+
+    def __init__(self, config: SwitchConfig):
+        self.config = config
+        super().__init__(StorageSignature(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        config, push, pop, offer = self.config, self.push, self.pop, self.offer
+        slot_shape = range(config.ingress_flits)
+
+        # Levels: flits that each queue holds, and that it uses (holds or was promised).
+        tallies = {"queues": config.queues, "limit": config.limit}
+        longest = config.max_packet_flits
+        m.submodules.promised = promised = Tally(**tallies, largest=longest, reads=3)
+        m.submodules.pushed = pushed = Tally(**tallies, largest=1, reads=2)
+        m.submodules.popped = popped = Tally(**tallies, largest=1, reads=3)
+        popping, promise = Signal(), Signal(length_shape(config))
+        same_queue = push.queue == pop.queue
+        level = range(config.limit + 1)
+        held_push, held_pop = Signal(level), Signal(level)
+        used_push, used_pop, used_offer = Signal(level), Signal(level), Signal(level)
+        m.d.comb += [
+            promise.eq(Mux(push.valid & push.first, push.length, 0)),
+            popping.eq(pop.valid & (held_pop != 0)),
+            self.lost.eq(pop.valid & ~popping),
+            promised.add.eq(promise),
+            pushed.add.eq(push.valid),
+            popped.add.eq(popping),
+        ]
+        for tally, queues in {
+            promised: (push.queue, pop.queue, offer.queue),
+            pushed: (push.queue, pop.queue),
+            popped: (pop.queue, push.queue, offer.queue),
+        }.items():
+            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, queues, strict=True)]
+        m.d.comb += [
+            held_push.eq(pushed.count[0] - popped.count[1]),
+            held_pop.eq(pushed.count[1] - popped.count[0]),
+            used_push.eq(promised.count[0] - popped.count[1]),
+            used_pop.eq(promised.count[1] - popped.count[0]),
+            used_offer.eq(promised.count[2] - popped.count[2]),
+        ]
+
+        # Admission.
+        def above_reserve(used):
+            return Mux(used > config.reserve, used - config.reserve, 0)
+
+        shared = Signal(range(config.shared_flits + 1))  # flits used of those that queues share
+        promised_extra = above_reserve(used_push + promise) - above_reserve(used_push)
+        before = used_offer + Mux(push.queue == offer.queue, promise, 0)
+        offered = before + offer.length
+        extra = above_reserve(offered) - above_reserve(before) + promised_extra
+        used_before_pop = used_pop + Mux(same_queue, promise, 0)
+        popped_extra = popping & (used_before_pop > config.reserve)
+        m.d.sync += [
+            self.admit.eq(
+                (offered <= config.reserve)
+                | ((offered <= config.limit) & (shared + extra <= config.shared_flits))
+            ),
+            self.used_high.eq(before >= config.mark_flits),
+            shared.eq(shared + promised_extra - popped_extra),
+        ]
+
+        # Slots. The link of a slot is read as the slot is popped; the next pop uses it at once.
+        m.submodules.free_list = free_list = FreeList(config.ingress_flits)
+        m.submodules.links = links = Memory(shape=slot_shape, depth=config.ingress_flits, init=[])
+        m.submodules.heads = heads = Memory(shape=slot_shape, depth=config.queues, init=[])
+        m.submodules.tails = tails = Memory(shape=slot_shape, depth=config.queues, init=[])
+        write_link = links.write_port()
+        read_link = links.read_port(transparent_for=(write_link,))
+        start_head, move_head = heads.write_port(), heads.write_port()
+        read_head = heads.read_port(domain="comb")
+        write_tail, read_tail = tails.write_port(), tails.read_port(domain="comb")
+        head = Signal(slot_shape)
+        linked, linked_queue = Signal(), Signal.like(pop.queue)  # read_link is the head of a queue
+        m.d.comb += [
+            head.eq(Mux(linked & (linked_queue == pop.queue), read_link.data, read_head.data)),
+            free_list.take.eq(push.valid),
+            free_list.give.valid.eq(popping),
+            free_list.give.slot.eq(head),
+            read_link.addr.eq(head),
+            read_link.en.eq(popping),
+            write_link.addr.eq(read_tail.data),
+            write_link.data.eq(free_list.slot),
+            write_link.en.eq(push.valid & (held_push != 0)),
+            read_head.addr.eq(pop.queue),
+            start_head.addr.eq(push.queue),
+            start_head.data.eq(free_list.slot),
+            start_head.en.eq(push.valid & (held_push == 0)),
+            move_head.addr.eq(linked_queue),
+            move_head.data.eq(read_link.data),
+            move_head.en.eq(linked),
+            read_tail.addr.eq(push.queue),
+            write_tail.addr.eq(push.queue),
+            write_tail.data.eq(free_list.slot),
+            write_tail.en.eq(push.valid),
+        ]
+        m.d.sync += [
+            linked.eq(popping & ((held_pop > 1) | (push.valid & same_queue))),
+            linked_queue.eq(pop.queue),
+        ]
+        m.d.comb += [self.write_slot.eq(free_list.slot), self.read_slot.eq(head)]
+        return m
