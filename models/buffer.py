@@ -27,18 +27,18 @@ __all__ = [
 
 BufferInputs = namedtuple(
     "BufferInputs",
-    "push_valid push_first push_queue push_length push_flit_data push_flit_count push_flit_last "
-    "push_flit_error push_flit_mark push_flit_parity offer_queue offer_length pop_valid pop_queue "
-    "inject",
+    "push_valid push_first push_queue push_length push_flit_data push_flit_count push_flit_first "
+    "push_flit_last push_flit_error push_flit_mark push_flit_parity offer_queue offer_length "
+    "pop_valid pop_queue inject",
 )
 BufferOutputs = namedtuple(
     "BufferOutputs",
-    "admit used_high lost o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
-    "o_flit_parity released_valid released_queue occupancy",
+    "admit used_high lost o_valid o_flit_data o_flit_count o_flit_first o_flit_last o_flit_error "
+    "o_flit_mark o_flit_parity released_valid released_queue occupancy",
 )
 BufferState = namedtuple(
     "BufferState",
-    "data count last error mark parity free free_count slots head held used shared_used "
+    "data count first last error mark parity free free_count slots head held used shared_used "
     "occupancy popped popped_queue leaving leaving_queue admit used_high sweep",
 )
 
@@ -53,6 +53,7 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
         {
             "data": (instances, depth, config.words),
             "count": (instances, depth),
+            "first": (instances, depth),
             "last": (instances, depth),
             "error": (instances, depth),
             "mark": (instances, depth),
@@ -113,6 +114,7 @@ def buffer_outputs(p, s, outputs, n):
         for word in range(p.words):
             outputs.o_flit_data[n, word] = s.data[n, slot, word]
         outputs.o_flit_count[n] = s.count[n, slot]
+        outputs.o_flit_first[n] = s.first[n, slot]
         outputs.o_flit_last[n] = s.last[n, slot]
         outputs.o_flit_error[n] = s.error[n, slot]
         outputs.o_flit_mark[n] = s.mark[n, slot]
@@ -170,6 +172,7 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, push, offer_queue, offer_length,
         if inject:
             s.data[n, slot, 0] ^= 1
         s.count[n, slot] = push.push_flit_count[n]
+        s.first[n, slot] = push.push_flit_first[n]
         s.last[n, slot] = push.push_flit_last[n]
         s.error[n, slot] = push.push_flit_error[n]
         s.mark[n, slot] = push.push_flit_mark[n]

@@ -29,15 +29,16 @@ ClassifierInputs = namedtuple(
 ClassifierOutputs = namedtuple(
     "ClassifierOutputs",
     "i_ready program_ready push_valid push_first push_queue push_length push_flit_data "
-    "push_flit_count push_flit_last push_flit_error push_flit_mark push_flit_parity offer_queue "
-    "offer_length announce_valid announce_queue announce_length announce_partial complete "
-    "accepted drop_valid drop_reason drop_header broken_valid broken_reason idle",
+    "push_flit_count push_flit_first push_flit_last push_flit_error push_flit_mark "
+    "push_flit_parity offer_queue offer_length announce_valid announce_queue announce_length "
+    "announce_partial complete accepted drop_valid drop_reason drop_header broken_valid "
+    "broken_reason idle",
 )
 ClassifierState = namedtuple(
     "ClassifierState",
-    "full data keep last error route members refusal phase routes partitions age gap "
-    "may_begin resets queue length tail sent mark over stalled accepted dropped drop_reason "
-    "drop_header broke broken_reason",
+    "full data keep last error route members refusal phase routes partitions age gap may_begin "
+    "resets queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
+    "broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)
@@ -159,10 +160,13 @@ def push(p, s, outputs, n, last, error, count):
     outputs.push_queue[n] = s.queue[n]
     outputs.push_length[n] = s.length[n]
     outputs.push_flit_count[n] = count - 1
+    outputs.push_flit_first[n] = outputs.push_first[n]
     outputs.push_flit_last[n] = last
     outputs.push_flit_error[n] = error
     outputs.push_flit_mark[n] = s.mark[n]
-    parity = odd((count - 1) ^ last << 8 ^ error << 9 ^ s.mark[n] << 10)
+    parity = odd(
+        (count - 1) ^ last << 8 ^ error << 9 ^ s.mark[n] << 10 ^ outputs.push_first[n] << 11
+    )
     for word in range(p.words):
         value = s.data[n, HEAD, word]  # with padding too
         outputs.push_flit_data[n, word] = value

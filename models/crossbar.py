@@ -19,16 +19,16 @@ __all__ = [
 
 CrossbarInputs = namedtuple(
     "CrossbarInputs",
-    "select_valid select_input select_traffic_class select_first i_valid i_flit_data i_flit_count "
+    "select_valid select_input select_traffic_class i_valid i_flit_data i_flit_count i_flit_first "
     "i_flit_last i_flit_error i_flit_mark i_flit_parity",
 )
 CrossbarOutputs = namedtuple(
     "CrossbarOutputs",
-    "o_valid o_first o_traffic_class o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
-    "o_flit_parity moving",
+    "o_valid o_traffic_class o_flit_data o_flit_count o_flit_first o_flit_last o_flit_error "
+    "o_flit_mark o_flit_parity moving",
 )
 CrossbarState = namedtuple(
-    "CrossbarState", ("listens", "traffic_class", "first", *CrossbarOutputs._fields[:-1], "cycle")
+    "CrossbarState", ("listens", "traffic_class", *CrossbarOutputs._fields[:-1], "cycle")
 )
 
 NOBODY = -1
@@ -47,9 +47,9 @@ def crossbar_shapes(config: SwitchConfig) -> tuple[dict, dict]:
 def crossbar_state(config: SwitchConfig) -> CrossbarState:
     """State after reset: what each output listens to in two cycles, and the output register.
 
-    ``listens``, ``traffic_class`` and ``first`` have what was selected in even and in odd cycles.
+    ``listens`` and ``traffic_class`` have what was selected in even and in odd cycles.
     """
-    shapes = dict.fromkeys(("listens", "traffic_class", "first"), (1, config.ports, 2))
+    shapes = dict.fromkeys(("listens", "traffic_class"), (1, config.ports, 2))
     registers = {n: s for n, s in crossbar_shapes(config)[1].items() if n != "moving"}
     state = allocate(CrossbarState, shapes | registers | {"cycle": (1,)})
     state.listens[:] = NOBODY
@@ -68,11 +68,11 @@ def crossbar_outputs(p, state, outputs, n):
         outputs.moving[n, output >> 6] |= on_its_way << (output & 63)
         outputs.o_valid[n, output] = state.o_valid[n, output]
         if state.o_valid[n, output]:
-            outputs.o_first[n, output] = state.o_first[n, output]
             outputs.o_traffic_class[n, output] = state.o_traffic_class[n, output]
             for word in range(p.words):
                 outputs.o_flit_data[n, output, word] = state.o_flit_data[n, output, word]
             outputs.o_flit_count[n, output] = state.o_flit_count[n, output]
+            outputs.o_flit_first[n, output] = state.o_flit_first[n, output]
             outputs.o_flit_last[n, output] = state.o_flit_last[n, output]
             outputs.o_flit_error[n, output] = state.o_flit_error[n, output]
             outputs.o_flit_mark[n, output] = state.o_flit_mark[n, output]
@@ -88,11 +88,11 @@ def crossbar_clock(p, state, inputs, outputs, n):
         source = state.listens[n, output, now]
         state.o_valid[n, output] = source != NOBODY and inputs.i_valid[n, source]
         if state.o_valid[n, output]:
-            state.o_first[n, output] = state.first[n, output, now]
             state.o_traffic_class[n, output] = state.traffic_class[n, output, now]
             for word in range(p.words):
                 state.o_flit_data[n, output, word] = inputs.i_flit_data[n, source, word]
             state.o_flit_count[n, output] = inputs.i_flit_count[n, source]
+            state.o_flit_first[n, output] = inputs.i_flit_first[n, source]
             state.o_flit_last[n, output] = inputs.i_flit_last[n, source]
             state.o_flit_error[n, output] = inputs.i_flit_error[n, source]
             state.o_flit_mark[n, output] = inputs.i_flit_mark[n, source]
@@ -101,7 +101,6 @@ def crossbar_clock(p, state, inputs, outputs, n):
         if inputs.select_valid[n, output]:
             state.listens[n, output, now] = inputs.select_input[n, output]
             state.traffic_class[n, output, now] = inputs.select_traffic_class[n, output]
-            state.first[n, output, now] = inputs.select_first[n, output]
 
 
 class CrossbarModel:

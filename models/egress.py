@@ -25,8 +25,8 @@ __all__ = [
 
 EgressInputs = namedtuple(
     "EgressInputs",
-    "i_valid i_first i_traffic_class i_flit_data i_flit_count i_flit_last i_flit_error i_flit_mark "
-    "i_flit_parity reset o_ready",
+    "i_valid i_traffic_class i_flit_data i_flit_count i_flit_first i_flit_last i_flit_error "
+    "i_flit_mark i_flit_parity reset o_ready",
 )
 EgressOutputs = namedtuple(
     "EgressOutputs",
@@ -113,7 +113,7 @@ def parity_of(word):
 def intact(p, inputs, n):
     """The flit that arrives has the parity it was sent with."""
     parity = inputs.i_flit_last[n] ^ inputs.i_flit_error[n] ^ inputs.i_flit_mark[n]
-    parity ^= parity_of(inputs.i_flit_count[n])
+    parity ^= inputs.i_flit_first[n] ^ parity_of(inputs.i_flit_count[n])
     for word in range(p.words):
         parity ^= parity_of(inputs.i_flit_data[n, word]) << word
     return parity == inputs.i_flit_parity[n, 0]
@@ -170,7 +170,7 @@ def arrive(p, state, inputs, n):
     state.mark[n, slot] = inputs.i_flit_mark[n]
     state.check[n] = slot
     state.check_class[n] = c
-    state.check_first[n] = inputs.i_first[n]
+    state.check_first[n] = inputs.i_flit_first[n]
     state.check_wrong[n] = not intact(p, inputs, n)
 
 

@@ -49,10 +49,10 @@ IngressInputs = namedtuple(
 )
 IngressOutputs = namedtuple(
     "IngressOutputs",
-    "i_ready program_ready o_valid o_flit_data o_flit_count o_flit_last o_flit_error o_flit_mark "
-    "o_flit_parity released_valid released_queue accepted drop_valid drop_reason drop_header "
-    "broken_valid broken_reason occupancy idle one many taken_valid taken_flits taken_open "
-    "complete lost",
+    "i_ready program_ready o_valid o_flit_data o_flit_count o_flit_first o_flit_last o_flit_error "
+    "o_flit_mark o_flit_parity released_valid released_queue accepted drop_valid drop_reason "
+    "drop_header broken_valid broken_reason occupancy idle one many taken_valid taken_flits "
+    "taken_open complete lost",
 )
 IngressParts = namedtuple(
     "IngressParts",

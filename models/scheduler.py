@@ -31,12 +31,11 @@ SchedulerInputs = namedtuple(
 )
 SchedulerOutputs = namedtuple(
     "SchedulerOutputs",
-    "claim connects match_valid match_queue select_valid select_input select_traffic_class "
-    "select_first active",
+    "claim connects match_valid match_queue select_valid select_input select_traffic_class active",
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue in_first out_input left opened was_open connected_queue claimed_at "
+    "now in_queue out_input left opened was_open connected_queue claimed_at "
     "out_connected "
     "grant_input grant_class grant_spent next_input next_class next_spent want matched "
     "claim_output claim_queue connects grant_pointer accept_pointer deficit refill",
@@ -54,7 +53,6 @@ def scheduler_state(config: SwitchConfig):
     shapes = {
         "now": (1,),  # cycles since reset
         "in_queue": (n, horizon),  # queue that the input serves in the slot, or FREE or KEPT
-        "in_first": (n, horizon),
         "out_input": (n, horizon),  # input that the output listens to in the slot, or the same
         "left": (n,),  # flits of the connection without a slot
         "opened": (n,),  # some of them have still to come
@@ -114,7 +112,6 @@ def scheduler_outputs(p, s, outputs, i):
             outputs.match_queue[i, n] = queue
             outputs.select_input[i, output] = n
             outputs.select_traffic_class[i, output] = queue % p.classes
-            outputs.select_first[i, output] = s.in_first[n, slot]
 
 
 @compiled
@@ -142,13 +139,10 @@ def accept(p, s, many, k):
         if chosen < 0:
             continue
         queue = chosen * p.classes + s.grant_class[k, chosen]
-        several = bit(many, n, queue)
-        if k and several:
-            continue
         s.claim_output[k, n] = chosen
         s.claim_queue[n, k] = queue
         if k == 0:
-            s.connects[n] = several
+            s.connects[n] = bit(many, n, queue)
 
 
 @compiled
@@ -299,7 +293,6 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
         if s.left[n] > 0:
             queue = s.connected_queue[n]
             s.in_queue[n, slot] = queue
-            s.in_first[n, slot] = 0
             s.out_input[queue // p.classes, slot] = n
             s.left[n] -= 1
         elif s.opened[n]:
@@ -326,7 +319,6 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
                 continue
             queue = s.claim_queue[n, k]
             s.in_queue[n, slot] = queue
-            s.in_first[n, slot] = 1
             s.out_input[output, slot] = n
             s.grant_pointer[turn, output, queue % p.classes] = (n + 1) % p.ports
             s.accept_pointer[turn, n] = (output + 1) % p.ports
@@ -353,7 +345,7 @@ class SchedulerModel:
     def __init__(self, config: SwitchConfig):
         self.config = config
         self.p = parameters(config)
-        n, k = config.ports, config.iterations
+        n = config.ports
         vector = (config.queues + 63) // 64
         self.inputs = allocate(
             SchedulerInputs,

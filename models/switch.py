@@ -43,11 +43,12 @@ SwitchInputs = namedtuple(
 )
 SwitchOutputs = namedtuple(
     "SwitchOutputs",
-    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user "
-    "program_ready released_valid released_output released_traffic_class drop_valid drop_reason drop_header idle "
+    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user program_ready "
+    "released_valid released_output released_traffic_class drop_valid drop_reason drop_header idle "
     "ingress_occupancy egress_occupancy accepted broken_valid broken_reason delivered errored "
     "discarded parity",
 )
+DROPPED = ("drop_valid", "drop_reason", "drop_header", "broken_valid", "broken_reason")
 EVENTS = ("delivered", "errored", "discarded", "parity")  # of the egress, a bit per port
 SwitchParts = namedtuple(
     "SwitchParts",
@@ -85,8 +86,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
         classifier_out=ingress.classifier_out._replace(
             **{
                 name: getattr(outputs, name)[0]
-                for name in ("i_ready", "drop_valid", "drop_reason", "drop_header")
-                + ("broken_valid", "broken_reason")
+                for name in ("i_ready", *DROPPED)
             }
         ),
         buffer_out=ingress.buffer_out._replace(
@@ -96,7 +96,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
     )
     ingress.classifier_in.port[:] = np.arange(n)
     buffer_out = ingress.buffer_out
-    select = ("select_valid", "select_input", "select_traffic_class", "select_first")
+    select = ("select_valid", "select_input", "select_traffic_class")
     crossbar_in = CrossbarInputs(
         **{name: getattr(scheduler_out, name) for name in select},
         **{

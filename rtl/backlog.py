@@ -1,6 +1,9 @@
 """Backlog of an ingress: the flits that wait to be claimed."""
 
-from amaranth import Module, Mux, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth import C, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -75,7 +78,8 @@ class Backlog(wiring.Component):
         The packet that was announced as partial has come in.
     claim : In(queues).array(iterations)
         Per stage: the queue that it claims, one-hot, or zero; no queue twice. A claim takes one
-        flit, and only of a queue that shows ``one`` and not ``many``, unless it ``connects``.
+        flit, in stage 0 only of a queue that shows ``one`` and not ``many``, in other stages of one
+        that did so in the last cycle; unless it ``connects``.
     connects : In(1)
         The claim of stage 0, of a queue that shows ``many``, takes all that has been announced,
         in this cycle too.
@@ -104,23 +108,25 @@ class Backlog(wiring.Component):
         config, announce, one, many = self.config, self.announce, self.one, self.many
         queues, stages = config.queues, range(config.iterations)
 
-        # What shows. A claim leaves nothing but, if it took one flit, what is announced meanwhile.
-        joins, claimed, several = Signal(queues), Signal(queues), Signal()
-        claims = 0
-        for claim in self.claim:
-            claims |= claim
+        # What shows. A claim leaves what is announced in the same cycle; unless it takes all. If it
+        # takes one flit of many, the rest is the packet that was announced in the last cycle.
+        joins, several, joined_several = Signal(queues), Signal(), Signal()
         m.d.comb += [
             joins.eq(announce.valid << announce.queue),
-            claimed.eq(claims),
             several.eq(announce.length != 1),
         ]
+        m.d.sync += joined_several.eq(several)
+        takes_one = reduce(or_, self.claim[1:], C(0, queues))  # even if many show
+        claimed = self.claim[0] | takes_one
         for q in range(queues):
+            rest = many[q] & takes_one[q]
+            first = joins[q] & ~many[q]  # what joins is all that there is
             m.d.sync += [
-                one[q].eq(Mux(claimed[q], joins[q] & ~many[q], one[q] | joins[q])),
+                one[q].eq(Mux(claimed[q], rest | first, one[q] | joins[q])),
                 many[q].eq(
                     Mux(
                         claimed[q],
-                        joins[q] & ~many[q] & several,
+                        (rest & (joined_several | joins[q])) | (first & several),
                         many[q] | (joins[q] & (one[q] | several)),
                     )
                 ),

@@ -440,12 +440,13 @@ class Classifier(wiring.Component):
             push.queue.eq(Mux(first, queue, packet.queue)),
             push.length.eq(length),
             flit.data.eq(head.data),
+            flit.first.eq(first),
             flit.last.eq(broken | ends),
             flit.error.eq(broken),
             flit.count.eq(count),
             flit.mark.eq(Mux(first, self.used_high, packet.mark)),
             # Of last and error, just one is high if the packet ends well, both or none else.
-            flit.parity.eq(head.odd ^ flit.mark ^ ends ^ count.xor()),
+            flit.parity.eq(head.odd ^ first ^ flit.mark ^ ends ^ count.xor()),
         ]
         with m.If(push.valid):
             m.d.sync += over.eq(stream_over)

@@ -22,8 +22,6 @@ class SelectSignature(wiring.Signature):
         With this input.
     traffic_class : Out(range(classes))
         Class of the packet.
-    first : Out(1)
-        The packet's first slot.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -32,7 +30,6 @@ class SelectSignature(wiring.Signature):
                 "valid": Out(1),
                 "input": Out(range(config.ports)),
                 "traffic_class": Out(range(config.classes)),
-                "first": Out(1),
             }
         )
 
@@ -44,8 +41,6 @@ class ArrivalSignature(wiring.Signature):
     -------
     valid : Out(1)
         There is one.
-    first : Out(1)
-        First flit of its packet.
     traffic_class : Out(range(classes))
         Class of its packet.
     flit : Out(FlitLayout)
@@ -56,7 +51,6 @@ class ArrivalSignature(wiring.Signature):
         super().__init__(
             {
                 "valid": Out(1),
-                "first": Out(1),
                 "traffic_class": Out(range(config.classes)),
                 "flit": Out(FlitLayout(config)),
             }
@@ -162,7 +156,7 @@ class Crossbar(wiring.Component):
                     m.d.sync += getattr(later, name).eq(getattr(sooner, name))
             m.d.sync += o.valid.eq(listen.valid & inputs_valid.bit_select(listen.input, 1))
             with m.If(listen.valid):
-                m.d.sync += [o.first.eq(listen.first), o.traffic_class.eq(listen.traffic_class)]
+                m.d.sync += o.traffic_class.eq(listen.traffic_class)
             m.d.comb += self.moving[n].eq(waits.valid | listen.valid | o.valid)
 
         # A slice for each word: one wide crossbar would be the largest cell of the chip, and the

@@ -195,11 +195,11 @@ class Egress(wiring.Component):
         flit, first, wrong = self.i.flit, Signal(), Signal()
         unchecked = Signal(layout, reset_less=True)
         words = Cat(flit.data.word_select(n, 64).xor() for n in range(config.words))
-        side = Cat(flit.count, flit.last, flit.error, flit.mark).xor()
+        side = Cat(flit.count, flit.first, flit.last, flit.error, flit.mark).xor()
         m.d.sync += [
             self.checked.eq(self.i.valid),
             self.checked_class.eq(self.i.traffic_class),
-            first.eq(self.i.first),
+            first.eq(flit.first),
             unchecked.eq(Cat(flit.data, flit.count, flit.last, flit.error, flit.mark)),
             wrong.eq((words ^ side) != flit.parity),
         ]

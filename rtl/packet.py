@@ -45,6 +45,8 @@ class FlitLayout(data.StructLayout):
         Payload.
     count : range(flit_bytes)
         Bytes that count, less one; ``flit_bytes - 1`` unless last of an unbroken packet.
+    first : unsigned(1)
+        The packet begins here. Behind its end, up to the next first, is padding.
     last : unsigned(1)
         The packet ends here.
     error : unsigned(1)
@@ -60,6 +62,7 @@ class FlitLayout(data.StructLayout):
             {
                 "data": 8 * config.flit_bytes,
                 "count": range(config.flit_bytes),
+                "first": 1,
                 "last": 1,
                 "error": 1,
                 "mark": 1,

@@ -166,7 +166,6 @@ class Switch(wiring.Component):
                 crossbar.select[n].valid.eq(select.valid),
                 crossbar.select[n].input.eq(select.input),
                 crossbar.select[n].traffic_class.eq(select.traffic_class),
-                crossbar.select[n].first.eq(select.first),
                 scheduler.accepts[n].eq(egress.accepts),
                 egress.reset.eq(self.reset[n]),
                 self.egress_occupancy[n].eq(egress.occupancy),

@@ -30,11 +30,11 @@ class Driver:
         inputs = self.model.inputs
         inputs.i_valid[0] = flit is not None
         if flit is not None:
-            data, inputs.i_traffic_class[0], inputs.i_first[0], last = flit
+            data, inputs.i_traffic_class[0], first, last = flit
             count = TINY.flit_bytes - 1
             inputs.i_flit_data[0, 0], inputs.i_flit_count[0] = data, count
-            inputs.i_flit_last[0] = last
-            inputs.i_flit_parity[0, 0] = (data.bit_count() + count.bit_count() + last) & 1
+            inputs.i_flit_first[0], inputs.i_flit_last[0] = first, last
+            inputs.i_flit_parity[0, 0] = (data.bit_count() + count.bit_count() + first + last) & 1
         inputs.reset[0] = reset
         outputs = self.model.step()
         if outputs.o_valid[0] and inputs.o_ready[0]:
@@ -102,8 +102,7 @@ def test_rtl_latency_is_two_cycles_and_five_by_way_of_the_queue():
     dut = Egress(TINY)
 
     async def bench(ctx):
-        ctx.set(dut.i.flit, {"data": 0b111, "count": 7, "last": 1, "parity": 1})
-        ctx.set(dut.i.first, 1)
+        ctx.set(dut.i.flit, {"data": 0b111, "count": 7, "first": 1, "last": 1, "parity": 0})
         ctx.set(dut.i.valid, 1)
         await ctx.tick()
         ctx.set(dut.i.flit.data, 0b100)  # comes to an o that is full

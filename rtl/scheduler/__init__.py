@@ -42,7 +42,7 @@ class Scheduler(wiring.Component):
         Per input: the claim of stage 0 is a connection.
     match : Out({valid, queue}).array(ports)
         Per input: the queue that is popped in this cycle. Registered.
-    select : Out({valid, input, traffic_class, first}).array(ports)
+    select : Out({valid, input, traffic_class}).array(ports)
         Per output: the input that it listens to, same slot as ``match``. Registered.
     active : Out(ports)
         Per output: it listens now, will in a slot under way, or has a connection.

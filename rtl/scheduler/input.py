@@ -1,6 +1,6 @@
 """One input: what it shows, the grant that it accepts, and its connection."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import C, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -119,13 +119,12 @@ class Input(wiring.Component):
             m.d.comb += queue.eq(
                 Cat(self.traffic_class[k][o] & choice[o].replicate(classes) for o in range(ports))
             )
-            # A queue of many is for stage 0 alone, and not while the last connection begins.
-            several = (queue & self.many).any()
-            refused = several if k else self.began
+            # Nothing for stage 0 while the last connection begins.
+            refused = self.began if k == 0 else C(0, 1)
             m.d.comb += self.claim[k].eq(queue & ~refused.replicate(self.config.queues))
             m.d.sync += self.accept[k].eq(choice & ~refused.replicate(ports))
             if k == 0:
-                m.d.comb += self.connects.eq(several & ~refused)
+                m.d.comb += self.connects.eq((queue & self.many).any() & ~refused)
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.began.eq(self.connects)

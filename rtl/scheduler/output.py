@@ -36,9 +36,8 @@ class Output(wiring.Component):
         The class that is picked, one-hot, or zero.
     traffic_class : Out(classes).array(iterations)
         That of the last cycle: the class of the grants. Registered.
-    select : Out({valid, input, traffic_class, first})
-        In this cycle the output listens to the input; ``first`` if it was claimed for this slot.
-        Registered.
+    select : Out({valid, input, traffic_class})
+        In this cycle the output listens to the input. Registered.
     active : Out(1)
         The output listens now, will in a slot under way, or has a connection.
     """
@@ -47,7 +46,7 @@ class Output(wiring.Component):
         self.config = config
         ports, classes, stages = config.ports, config.classes, config.iterations
         self.select_layout = data.StructLayout(
-            {"valid": 1, "input": range(ports), "traffic_class": range(classes), "first": 1}
+            {"valid": 1, "input": range(ports), "traffic_class": range(classes)}
         )
         self.granted_class = [
             Signal(classes, name=f"granted_class_{k}") for k in range(stages)
@@ -137,7 +136,6 @@ class Output(wiring.Component):
                     joined.valid.eq(1),
                     joined.input.eq(encode(self.claim[k])),
                     joined.traffic_class.eq(encode(self.granted_class[k])),
-                    joined.first.eq(1),
                 ]
             under_way.append(joined.valid)
             if k == stages - 1:

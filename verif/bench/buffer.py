@@ -50,7 +50,8 @@ class Driver:
         i.push_flit_data[0] = rng.integers(WORD.min, WORD.max, size=config.words)
         i.push_flit_count[0] = rng.integers(config.flit_bytes)
         i.push_flit_parity[0, 0] = rng.integers(1 << config.words)
-        i.push_flit_last[0], i.push_flit_error[0], i.push_flit_mark[0] = rng.integers(2, size=3)
+        i.push_flit_first[0], i.push_flit_last[0] = rng.integers(2, size=2)
+        i.push_flit_error[0], i.push_flit_mark[0] = rng.integers(2, size=2)
         i.inject[0] = rng.random() < 0.05
         if rng.random() < 0.2:
             self.popped_queue = self.queue if rng.random() < 0.5 else self.any_queue()

@@ -22,7 +22,7 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
     ports, size = config.ports, config.flit_bytes
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     model = CrossbarModel(config)
-    qualified = dict.fromkeys(("o_first", "o_traffic_class", "o_flit"), "o_valid")
+    qualified = dict.fromkeys(("o_traffic_class", "o_flit"), "o_valid")
     bench = Lockstep(dut, Crossbar(config), model, qualified=qualified)
     await bench.reset()
 
@@ -33,9 +33,9 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
     for cycle in range(CYCLES):
         expected = None
         if len(earlier) == 2:
-            valid, source, first, traffic_class = earlier[0]
+            valid, source, traffic_class = earlier[0]
             has_flit = valid & (inputs.i_valid[0][source] != 0)
-            expected = has_flit, inputs.i_flit_data[0][source], first, traffic_class
+            expected = has_flit, inputs.i_flit_data[0][source], traffic_class
             np.add.at(moved, (source[has_flit], np.flatnonzero(has_flit)), 1)
             empty += int((valid & ~has_flit).sum())
             shared += len(set(source[has_flit])) < has_flit.sum()
@@ -44,7 +44,6 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
             for array, kind in (
                 (inputs.select_valid, bool),
                 (inputs.select_input, int),
-                (inputs.select_first, int),
                 (inputs.select_traffic_class, int),
             )
         )
@@ -55,23 +54,21 @@ async def matches_model(dut, matched: float, load: float, multicast: bool) -> No
         inputs.select_input[0] = (
             rng.integers(ports, size=ports) if multicast else rng.permutation(ports)
         )
-        inputs.select_first[0] = rng.integers(2, size=ports)
         inputs.select_traffic_class[0] = rng.integers(config.classes, size=ports)
         inputs.i_valid[0] = rng.random(ports) < load
         inputs.i_flit_data[0] = rng.integers(-(1 << 63), 1 << 63, (ports, config.words))
         inputs.i_flit_count[0] = rng.integers(size, size=ports)
-        for bit in (inputs.i_flit_last, inputs.i_flit_error, inputs.i_flit_mark):
-            bit[0] = rng.integers(2, size=ports)
+        for name in ("first", "last", "error", "mark"):
+            getattr(inputs, f"i_flit_{name}")[0] = rng.integers(2, size=ports)
         inputs.i_flit_parity[0, :, 0] = rng.integers(1 << config.words, size=ports)
         await bench.step()
 
         moving = np.any([valid for valid, *_ in earlier], axis=0) | (outputs.o_valid[0] != 0)
         assert cycle == 0 or outputs.moving[0] == moving @ (1 << np.arange(ports))
         if expected is not None:  # the same, without the model
-            has_flit, data, first, traffic_class = expected
+            has_flit, data, traffic_class = expected
             assert np.array_equal(outputs.o_valid[0] != 0, has_flit)
             assert np.array_equal(outputs.o_flit_data[0][has_flit], data[has_flit])
-            assert np.array_equal(outputs.o_first[0][has_flit], first[has_flit])
             assert np.array_equal(outputs.o_traffic_class[0][has_flit], traffic_class[has_flit])
 
     assert np.all(moved > 0) or moved.sum() < 20 * ports * ports  # every pair, if it had a chance

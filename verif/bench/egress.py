@@ -27,6 +27,7 @@ class Flit:
 
     data: NDArray[np.int64]
     count: int
+    first: int = 0
     last: int = 0
     error: int = 0
     mark: int = 0
@@ -36,7 +37,8 @@ class Flit:
         """Give it the right parity."""
         odd = np.bitwise_count(self.data.view(np.uint64)) & 1
         self.parity = sum(int(bit) << n for n, bit in enumerate(odd))
-        self.parity ^= (self.count.bit_count() + self.last + self.error + self.mark) & 1
+        self.parity ^= self.count.bit_count() & 1
+        self.parity ^= self.first ^ self.last ^ self.error ^ self.mark
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Traffic:
         mark = int(rng.random() < 0.2)
         words = rng.integers(-(1 << 63), 1 << 63, (length, self.config.words))
         flits = [Flit(data, size - 1, mark=mark) for data in words]
-        flits[-1].last, flits[-1].count = 1, int(rng.integers(size))
+        flits[0].first = flits[-1].last = 1
+        flits[-1].count = int(rng.integers(size))
         if rng.random() < 0.15:  # broken: the rest is padding
             flits[-1].last, flits[-1].count = 0, size - 1
             end = flits[rng.integers(length)]
@@ -72,7 +75,7 @@ class Traffic:
 
         expected = []
         for flit in flits:
-            sound = Flit(flit.data, flit.count, flit.last, flit.error, flit.mark)
+            sound = Flit(flit.data, flit.count, flit.first, flit.last, flit.error, flit.mark)
             sound.seal()
             wrong = sound.parity != flit.parity
             last, error = flit.last | wrong, flit.error | wrong
@@ -93,7 +96,7 @@ class Traffic:
         return packets
 
     def damage(self, flit: Flit) -> None:
-        """Flip one bit, in any of the fields."""
+        """Flip one bit, in any of the fields but ``first``, without which a packet is padding."""
         match self.rng.integers(5):
             case 0:
                 flit.data[self.rng.integers(self.config.words)] ^= 1 << int(self.rng.integers(63))
@@ -183,7 +186,7 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
         active = cycle < CYCLES
 
         # The connection that begins in this cycle was decided on when its class was accepted.
-        inputs.i_valid[0] = inputs.i_first[0] = 0
+        inputs.i_valid[0], begins = 0, False
         if active and current is None and not connection and rng.random() < load:
             if len(accepted) == delay and accepted[0] >> next_class & 1:
                 connection = traffic.connection(next_class)
@@ -193,15 +196,16 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
             next_class = int(rng.integers(config.classes))
         if current is None and connection:
             current = connection.pop(0)
-            inputs.i_first[0] = 1
+            begins = True
             scoreboard.waiting[current.traffic_class].append(current)
-        going = inputs.i_first[0] or not active or (current and not current.open)
+        going = begins or not active or (current and not current.open)
         if current and (going or rng.random() < 0.5):
             flit = current.flits.pop(0)
             inputs.i_valid[0] = 1
             inputs.i_traffic_class[0] = current.traffic_class
             inputs.i_flit_data[0] = flit.data
-            inputs.i_flit_count[0], inputs.i_flit_last[0] = flit.count, flit.last
+            inputs.i_flit_count[0] = flit.count
+            inputs.i_flit_first[0], inputs.i_flit_last[0] = flit.first, flit.last
             inputs.i_flit_error[0], inputs.i_flit_mark[0] = flit.error, flit.mark
             inputs.i_flit_parity[0, 0] = flit.parity
             if not current.flits:

@@ -19,7 +19,6 @@ QUALIFIED = {
     "match_queue": "match_valid",
     "select_input": "select_valid",
     "select_traffic_class": "select_valid",
-    "select_first": "select_valid",
 }
 
 
@@ -42,6 +41,7 @@ class Ingresses:
         n, q = config.ports, config.queues
         self.backlogs = [BacklogModel(config) for _ in range(n)]
         self.packets = [[deque() for _ in range(q)] for _ in range(n)]  # whole, popped in order
+        self.before = np.zeros((n, q), dtype=int)  # flits that were ready in the last cycle
         self.stored = np.zeros((n, q), dtype=int)  # flits that can be popped
         self.used = np.zeros((n, q), dtype=int)
         self.arriving: list[list[int] | None] = [None] * n  # queue, flits to come, to announce
@@ -115,8 +115,13 @@ class Ingresses:
                         assert queue not in claimed_from[n]
                         claimed_from[n].add(queue)
                         ready = backlog.state.ready[0, queue]
-                        assert ready == 1 or (k == 0 and i.connects[0] and ready > 1)
-                        seen["connection" if ready > 1 else f"one in {k}"] += 1
+                        before = self.before[n][queue]
+                        if k:
+                            assert before == 1
+                        else:
+                            assert bool(i.connects[0]) == (ready > 1)
+                        seen["connection" if ready > 1 and not k else f"one in {k}"] += 1
+            self.before[n] = backlog.state.ready[0].copy()
             assert (n in listening) == bool(o.match_valid[0, n])
             backlog.step()
             if o.match_valid[0, n]:

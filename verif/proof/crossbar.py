@@ -46,9 +46,9 @@ class CrossbarProof(wiring.Component):
                 for name in select.signature.members:
                     m.d.sync += getattr(later, name).eq(getattr(sooner, name))
             earlier = history[n][-1]
-            shown = (o.first, o.traffic_class, o.flit.as_value())
+            shown = (o.traffic_class, o.flit.as_value())
             moved = earlier.valid & valids[earlier.input]
-            wanted = (earlier.first, earlier.traffic_class, flits[earlier.input])
+            wanted = (earlier.traffic_class, flits[earlier.input])
             m.d.comb += Assert(o.valid == moved)
             m.d.comb += Assert(dut.moving[n] == (history[n][0].valid | history[n][1].valid | moved))
             for value, want in zip(shown, wanted, strict=True):

@@ -64,13 +64,12 @@ class EgressProof(wiring.Component):
         position, current = Signal(2), Signal.like(self.i.traffic_class)
         ended = Signal(init=1)  # the packet that arrives has had its end
         flit, count_full = self.i.flit, config.flit_bytes - 1
-        index = Mux(self.i.first, 0, position)
-        ends = flit.last | flit.parity.any() | (ended & ~self.i.first)
+        index = Mux(flit.first, 0, position)
+        ends = flit.last | flit.parity.any() | (ended & ~flit.first)
         data = Cat(self.i.traffic_class, index)
-        right = data.xor() ^ Cat(flit.count, flit.last, flit.error, flit.mark).xor()
+        right = data.xor() ^ Cat(flit.count, flit.first, flit.last, flit.error, flit.mark).xor()
         m.d.comb += [
             dut.i.valid.eq(self.i.valid),
-            dut.i.first.eq(self.i.first),
             dut.i.traffic_class.eq(self.i.traffic_class),
             dut.i.flit.eq(flit),
             dut.i.flit.data.eq(data),
@@ -80,7 +79,7 @@ class EgressProof(wiring.Component):
             m.d.comb += [
                 Assume(room != 0),
                 Assume((room != 1) | ends),
-                Assume(~self.i.first | ended),
+                Assume(~flit.first | ended),
                 Assume(self.i.traffic_class == Mux(begins, classes[-1], current)),
                 Assume(flit.last | ((flit.count == count_full) & ~flit.error)),
                 Assume(~flit.error | (flit.count == count_full)),
@@ -90,7 +89,7 @@ class EgressProof(wiring.Component):
                 ended.eq(ends),
             ]
         with m.If(begins):
-            m.d.comb += Assume(ended & (~self.i.valid | self.i.first))
+            m.d.comb += Assume(ended & (~self.i.valid | flit.first))
             m.d.sync += current.eq(classes[-1])
 
         # Room: for what is stored, in the check stage and has yet to come, there is always enough.
