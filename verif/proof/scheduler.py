@@ -1,6 +1,6 @@
 """What rtl.scheduler must satisfy for every input, at any time."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 
@@ -15,9 +15,10 @@ def one_hot_or_zero(value):
 
 
 class MatchingProof(wiring.Component):
-    """Every stage's matching is legal, and as large as its policy promises.
+    """Every stage grants who asked, and as much as its policy promises.
 
-    The inputs are those of :class:`rtl.scheduler.matching.Matching`, all free; the state is, too.
+    The inputs are those of :class:`rtl.scheduler.matching.Matching`, all free but that an output
+    picks one class at most; the state is free, too.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -29,51 +30,47 @@ class MatchingProof(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        ports = range(self.config.ports)
+        ports, classes = range(self.config.ports), range(self.config.classes)
         driven = {path: value for path, _, value in dut.signature.flatten(dut)}
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
 
+        started = Signal()
+        m.d.sync += started.eq(1)
         for k in range(self.config.iterations):
-            fits = [[self.length[o][k][n] <= self.limit[o][k] for n in ports] for o in ports]
+            asked = [Signal(self.config.ports, name=f"asked_{k}_{o}") for o in ports]
             for o in ports:
-                m.d.comb += Assume(self.traffic_class[o][k] < self.config.classes)
-                m.d.comb += [
-                    Assert(one_hot_or_zero(dut.grant[o][k])),
-                    Assert(one_hot_or_zero(dut.accept[o][k])),
-                    Assert((dut.grant[o][k] & ~self.request[o][k]) == 0),  # only to a requester
-                ]
-                for n in ports:
-                    matched = dut.grant[o][k][n]
+                m.d.comb += Assume(one_hot_or_zero(self.chosen[o][k]))
+                wanted = 0
+                for c in classes:
+                    chosen = self.chosen[o][k][c].replicate(self.config.ports)
+                    wanted |= self.request[o][k][c] & chosen
+                m.d.sync += asked[o].eq(wanted)
+                grant = dut.grant[o][k]
+                with m.If(started):
                     m.d.comb += [
-                        Assert(matched == dut.accept[n][k][o]),  # both sides agree
-                        Assert(~matched | fits[o][n]),
-                        Assert(~matched | (dut.granted_length[o][k] == self.length[o][k][n])),
+                        Assert(one_hot_or_zero(grant)),
+                        Assert((grant & ~asked[o]) == 0),  # only to who asked
                     ]
-
-            # Nobody's packet is too long: iSLIP matches a pair if any, the wavefront all it can.
-            roomy = [sum(self.request[o][k][n] & ~fits[o][n] for n in ports) == 0 for o in ports]
-            wanted = sum(self.request[o][k].any() & roomy[o] for o in ports)
-            if self.config.scheduler == "islip":
-                matches = sum(dut.grant[o][k].any() for o in ports)
-                m.d.comb += Assert((wanted == 0) | (matches > 0))
-            else:
-                for o in ports:
+                    if self.config.scheduler == "islip":
+                        m.d.comb += Assert(grant.any() == asked[o].any())
+            if self.config.scheduler == "wavefront":
+                with m.If(started):
                     for n in ports:
-                        missed = (
-                            self.request[o][k][n]
-                            & roomy[o]
-                            & ~dut.grant[o][k].any()
-                            & ~dut.accept[n][k].any()
-                        )
-                        m.d.comb += Assert(~missed)
+                        granted = [dut.grant[o][k][n] for o in ports]
+                        m.d.comb += Assert(sum(granted) <= 1)
+                        for o in ports:
+                            missed = asked[o][n] & ~dut.grant[o][k].any() & (sum(granted) == 0)
+                            m.d.comb += Assert(~missed)
         return m
 
 
 class SchedulerProof(wiring.Component):
-    """Inputs and outputs agree on every slot, so nobody is booked twice.
+    """Inputs and outputs agree on every slot, so nobody is matched twice. Bounded.
 
     The inputs are those of :class:`rtl.scheduler.Scheduler`, free but for what the ingress
-    promises: a queue shows a packet of several flits or singles, and ``length`` says which.
+    promises: a queue that shows two flits shows one, and shows what it did until it is claimed;
+    what a connection has taken comes a cycle after its claim and is two flits or more, and only an
+    open connection loses slots.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -85,37 +82,39 @@ class SchedulerProof(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        classes = self.config.classes
+        ports, classes = range(self.config.ports), self.config.classes
         driven = {path: value for path, _, value in dut.signature.flatten(dut)}
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
-        for n in range(self.config.ports):
-            for queue in range(self.config.queues):
-                several = self.length[n][queue] > 1
-                m.d.comb += Assume(self.longs[n][queue] == several)
-                for singles in self.singles[n]:
-                    m.d.comb += Assume(~(singles[queue] & several))
 
-        def same(booking, n, output, selection):
-            """The input's booking is for this output, and the output's for this input."""
-            expected = output * classes + selection.traffic_class
-            return (booking.queue == expected) & (selection.input == n)
-
-        for n, i in enumerate(dut.inputs):
-            holding = i.opened | i.remaining.any()
-            m.d.comb += Assert(~(i.opened & i.remaining.any()))
-            for k in range(self.config.iterations + 1):
-                last = k == self.config.iterations
-                booking = dut.match[n] if last else i.booked[k]
-                valid = booking.valid if k else holding
-                both = []
-                for o, output in enumerate(dut.outputs):
-                    selection = dut.select[o] if last else output.booked[k]
-                    agree = selection.valid & same(booking, n, o, selection)
-                    both.append(agree)
-                    mine = selection.valid & (selection.input == n)
-                    if k:
-                        m.d.comb += Assert(~mine | (valid & agree))
-                    else:  # the output learns one cycle later that a connection is over
-                        m.d.comb += Assert(~(mine & valid) | agree)
-                m.d.comb += Assert(~valid | (sum(both) == 1))
+        for n in ports:
+            began, opened = Signal(name=f"began_{n}"), Signal(name=f"opened_{n}")
+            m.d.sync += [
+                began.eq(dut.connects[n]),
+                opened.eq((opened | (began & self.taken[n].open)) & ~self.complete[n]),
+            ]
+            m.d.comb += [
+                Assume((self.many[n] & ~self.one[n]) == 0),
+                Assume(self.taken[n].valid == began),
+                Assume(self.taken[n].flits >= 2),
+                Assume(self.taken[n].flits <= self.config.limit),
+                Assume(~self.lost[n] | (opened & dut.match[n].valid)),
+            ]
+            match = dut.match[n]
+            served = [dut.select[o].valid & (dut.select[o].input == n) for o in ports]
+            m.d.comb += Assert(sum(served) == match.valid)
+            for o in ports:
+                queue = o * classes + dut.select[o].traffic_class
+                m.d.comb += Assert(~served[o] | (match.queue == queue))
+            claims = 0
+            for claim in dut.claim[n]:
+                m.d.comb += [
+                    Assert(one_hot_or_zero(claim)),
+                    Assert((claim & ~self.one[n]) == 0),  # nobody takes what is not there
+                    Assert((claim & claims) == 0),  # nor twice
+                ]
+                claims |= claim
+            for name, shown in (("one", self.one[n]), ("many", self.many[n])):
+                left = Signal(self.config.queues, name=f"{name}_left_{n}")  # if nobody took it
+                m.d.sync += left.eq(shown & ~claims)
+                m.d.comb += Assume((left & ~shown) == 0)
         return m
