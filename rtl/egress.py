@@ -255,7 +255,11 @@ class Egress(wiring.Component):
                     held[c].eq(puts[c] | (stored != 1)),
                 ]
             m.d.sync += self.accepts[c].eq(stored <= config.accept_flits)
-            m.d.comb += [near[c].eq(stored < Ends.AHEAD), far[c].eq(stored > Ends.AHEAD)]
+            many = stored[3:].any()  # no comparison: that would be a chain of carries
+            m.d.comb += [
+                near[c].eq(~(many | stored[2])),  # less than Ends.AHEAD
+                far[c].eq(many | (stored[2] & stored[:2].any())),  # more
+            ]
         m.d.comb += self.occupancy.eq(sum(self.stored))
         head, tail, reads = Signal(range(ring)), Signal(range(ring)), Signal(range(config.classes))
         m.d.comb += [
@@ -270,7 +274,7 @@ class Egress(wiring.Component):
             with m.If(puts[c]):
                 m.d.sync += tails[c].eq(tail + 1)
             with m.If(gets[c]):
-                m.d.sync += heads[c].eq(head + 1)
+                m.d.sync += heads[c].eq(heads[c] + 1)
         if config.classes == 1:
             m.d.comb += chosen.eq(1)
         else:
