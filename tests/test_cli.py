@@ -24,6 +24,7 @@ VERBS = [
     "faults",
     "verilog",
     "bench",
+    "bench-area",
     "test",
     "clean",
 ]
@@ -91,6 +92,9 @@ MALFORMED = {
         (["sim", "--output", "/dev/null/runs"], "/dev/null/runs"),
         (["verilog", "--config", "NODES"], "NODES"),
         (["wave", "absent"], "absent"),
+        (["bench-area", "--only", "crossbar"], "crossbar"),
+        (["bench-area", "--classes", "3"], "classes must be 1, 2, 4, 8 or 16, not 3"),
+        (["bench-area", "--router", "router3"], "router3"),
         *[(["sim", "--config", name], name) for name in MALFORMED],
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
