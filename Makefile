@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim wave regress prove faults verilog bench bench-area test
+VERBS   = doctor lint unit sim wave regress prove faults verilog bitstream \
+          bench bench-area test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -14,6 +15,7 @@ waves  = $(if $(filter-out 0,$(WAVES)),--waves)
 OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)') $(waves)
 OPTIONS_verilog = $(config)
+OPTIONS_bitstream = $(if $(BOARD),--board '$(BOARD)') $(config) $(seed)
 OPTIONS_wave    = $(RUN)
 OPTIONS_test    = $(seed) $(waves)
 OPTIONS_regress = $(seed) $(waves)
@@ -36,6 +38,7 @@ regress: ## every test, full size too              SEED= WAVES=1
 prove:   ## every proof
 faults:  ## break things on purpose, see them caught
 verilog: ## write Verilog to build/verilog/        CONFIG=
+bitstream: ## bits for an FPGA board              BOARD= CONFIG= SEED=
 bench:   ## measure, against the references
 bench-area: ## size and speed on an FPGA, beside peers
 test:    ## unit tests, benches and quick proofs   SEED= WAVES=1

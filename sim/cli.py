@@ -23,6 +23,7 @@ from sim.placement import ROUTERS
 __all__ = ["main"]
 
 WORKLOADS = tuple(sorted(file.stem for file in (ROOT / "models" / "workloads").glob("*.toml")))
+BOARDS = ("ulx3s", "versa_ecp5_5g", "ice40_hx8k_b_evn")
 COMPILER = ("g++", "make", "perl", "Python's shared library")
 PROVER = ("yosys for proofs and FPGAs", "SymbiYosys", "z3")
 
@@ -176,6 +177,13 @@ test_seed_option = click.option(
 )
 test_waves_option = click.option(
     "--waves", is_flag=True, help="Record waves of each bench, in its folder under build/sim."
+)
+router_option = click.option(
+    "--router",
+    type=click.Choice(ROUTERS),
+    default=ROUTERS[0],
+    show_default=True,
+    help="Router of nextpnr: router1 gives the faster design, router2 is done sooner.",
 )
 test_arguments = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 passes_arguments = {"ignore_unknown_options": True}
@@ -447,6 +455,46 @@ def bench(names: tuple[str, ...], quick: bool) -> int:
     return run_bench(list(names), quick)
 
 
+@main.command()
+@click.option(
+    "--board",
+    type=click.Choice(BOARDS),
+    default=BOARDS[0],
+    show_default=True,
+    help="The board, as amaranth-boards calls it.",
+)
+@click.option(
+    "--config",
+    type=Configuration(),
+    help=f"What to build: {', '.join(NAMED)}, or a TOML file. By default PROTO, and TINY on iCE40.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Where the placer begins; another may give a faster or a slower design.",
+)
+@router_option
+def bitstream(board: str, config: SwitchConfig | None, seed: int, router: str) -> int:
+    """Build the bits of a board: the switch, and traffic that is made and checked on every port.
+
+    They lie in build/bitstream/<BOARD> with report.json (size, speed, worst paths) and a picture.
+    The constraint is the clock of the configuration; if it is missed, there are no bits, and the
+    exit status is 1. Lights: LED 0 blinks while the clock runs, LED 1 says that all flows arrive in
+    order, LED 2 that an error was seen.
+
+    \b
+    Examples:
+      lingyun bitstream --board ulx3s
+      lingyun bitstream --board versa_ecp5_5g --config mine.toml --seed 2
+    """
+    need("yosys for proofs and FPGAs", "nextpnr for ECP5", "nextpnr for iCE40", "boards")
+    from sim.bitstream import build
+
+    return build(board, config, seed=seed, router=router)
+
+
 @main.command("bench-area")
 @click.option(
     "--only",
@@ -473,13 +521,7 @@ def bench(names: tuple[str, ...], quick: bool) -> int:
     show_default=True,
     help="Placements of each; the clock is their median.",
 )
-@click.option(
-    "--router",
-    type=click.Choice(ROUTERS),
-    default=ROUTERS[0],
-    show_default=True,
-    help="Router of nextpnr: router1 gives the faster design, router2 is done sooner.",
-)
+@router_option
 @click.option("--blocks", is_flag=True, help="Show what the blocks of each component take, too.")
 def bench_area(
     only: tuple[str, ...],

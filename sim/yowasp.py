@@ -16,7 +16,7 @@ PACKAGES = {
 }
 
 
-class ToolError(RuntimeError):
+class ToolError(OSError):
     """A tool has failed; the message is one sentence with what it says itself."""
 
 

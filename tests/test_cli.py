@@ -23,6 +23,7 @@ VERBS = [
     "prove",
     "faults",
     "verilog",
+    "bitstream",
     "bench",
     "bench-area",
     "test",

@@ -1,7 +1,6 @@
 """``lingyun bench-area``: size and speed of the switch on an FPGA, beside other open switches."""
 
 import os
-import signal
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
@@ -11,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from sim.area.job import FOLDER, Synthesised, carry_job, place_job, synthesise_job
+from sim.area.job import FOLDER, Synthesised, begin, carry_job, place_job, synthesise_job
 from sim.area.peers import ARBITER, CONDITIONS, PEERS
 from sim.area.point import MHZ, PART, Point
 from sim.area.table import (
@@ -56,12 +55,7 @@ class Race:
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
         with (
             Progress(*columns, TimeElapsedColumn(), console=self.console, transient=True) as bar,
-            ProcessPoolExecutor(
-                PROCESSES,
-                mp_context=get_context("spawn"),
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_DFL),  # an interrupt ends them silently
-            ) as pool,
+            ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=begin) as pool,
         ):
             task = bar.add_task("synthesis", total=0)
             try:

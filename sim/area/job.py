@@ -4,11 +4,14 @@ Each piece is kept under ``build/area`` by all that it depends on, and found the
 """
 
 import json
+import signal
+import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from amaranth.hdl import UnusedElaboratable
 from amaranth.lib import wiring
 
 from rtl.arbiter import Arbiter
@@ -24,7 +27,7 @@ from sim.placement import Placement, place
 from sim.synthesis import FAMILIES, SCRIPT, TOP, Resources, Synthesis, synthesise, synthesise_blocks
 from sim.yowasp import tool_version
 
-__all__ = ["FOLDER", "Synthesised", "carry_job", "place_job", "synthesise_job"]
+__all__ = ["FOLDER", "Synthesised", "begin", "carry_job", "place_job", "synthesise_job"]
 
 FOLDER = BUILD / "area"
 CYCLES = 20_000
@@ -49,6 +52,12 @@ class Synthesised:
     component: Resources
     harness: Resources
     blocks: dict[str, Resources]
+
+
+def begin() -> None:
+    """Prepare a process for jobs: an interrupt ends it without a word, as does what fails."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    warnings.simplefilter("ignore", UnusedElaboratable)  # of a design that did not elaborate
 
 
 def component_of(point: Point) -> wiring.Component:
