@@ -1,6 +1,7 @@
 """``lingyun bitstream``: the switch with traffic on all its ports, as bits for a board."""
 
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from amaranth import Elaboratable
 from amaranth.build import Platform
+from amaranth.hdl import UnusedElaboratable
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 from amaranth_boards.versa_ecp5_5g import VersaECP55GPlatform
@@ -110,6 +112,7 @@ def build(
     OSError
         If a tool is missing or fails.
     """
+    warnings.simplefilter("ignore", UnusedElaboratable)  # a design that cannot be is left unused
     board = BOARDS[name]
     config = config or board.config
     mhz = config.clock_mhz or board.mhz

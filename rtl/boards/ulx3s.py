@@ -1,6 +1,7 @@
 """ULX3S with an LFE5U-85F: pins and clock."""
 
-from amaranth import Elaboratable, Module
+from amaranth import ClockDomain, Elaboratable, Module
+from amaranth.lib import io
 
 from rtl.boards.pll import Ecp5Pll
 from rtl.boards.prototype import Prototype
@@ -22,8 +23,11 @@ class Ulx3s(Elaboratable):
     def elaborate(self, platform):
         m = Module()
         prototype = self.prototype
-        m.submodules.pll = Ecp5Pll(platform.request("clk25").i, self.MHZ, prototype.mhz)
+        m.domains.sync = ClockDomain()
+        m.submodules.clock = clock = io.Buffer("i", platform.request("clk25", dir="-"))
+        m.submodules.pll = Ecp5Pll(clock.i, self.MHZ, prototype.mhz)
         m.submodules.prototype = prototype
         for n, light in enumerate((prototype.alive, prototype.linked, prototype.error)):
-            m.d.comb += platform.request("led", n).o.eq(light)
+            m.submodules[f"light_{n}"] = led = io.Buffer("o", platform.request("led", n, dir="-"))
+            m.d.comb += led.o.eq(light)
         return m

@@ -1,7 +1,8 @@
 """Versa with an LFE5UM5G-45F: pins and clock."""
 
-from amaranth import Elaboratable, Module
+from amaranth import ClockDomain, Elaboratable, Module
 from amaranth.build import DiffPairs, Resource, Subsignal
+from amaranth.lib import io
 
 from rtl.boards.pll import Ecp5Pll
 from rtl.boards.prototype import Prototype
@@ -44,8 +45,11 @@ class VersaEcp55g(Elaboratable):
         m = Module()
         platform.add_resources(SERDES)
         prototype = self.prototype
-        m.submodules.pll = Ecp5Pll(platform.request("clk100").i, self.MHZ, prototype.mhz)
+        m.domains.sync = ClockDomain()
+        m.submodules.clock = clock = io.Buffer("i", platform.request("clk100", dir="-"))
+        m.submodules.pll = Ecp5Pll(clock.i, self.MHZ, prototype.mhz)
         m.submodules.prototype = prototype
         for n, light in enumerate((prototype.alive, prototype.linked, prototype.error)):
-            m.d.comb += platform.request("led", n).o.eq(light)
+            m.submodules[f"light_{n}"] = led = io.Buffer("o", platform.request("led", n, dir="-"))
+            m.d.comb += led.o.eq(light)
         return m

@@ -56,7 +56,7 @@ def switch_table(rows: Iterable[Row]) -> Table:
     for row in rows:
         size = ["lingyun", str(row["ports"]), str(row["classes"])]
         if "luts" not in row:
-            table.add_row(*size, row["error"] or "not ready")
+            table.add_row(*size, *(["failed"] if row["error"] else []))
             continue
         area = [_number(row[name]) for name in ("logic_luts", "luts", "flip_flops", "block_rams")]
         table.add_row(*size, *area, _speed(row), *_carried(row))
@@ -107,7 +107,7 @@ def scheduler_table(rows: Iterable[Row]) -> Table:
     for row in rows:
         size = [row["noun"], str(row["ports"]), "-" if row["noun"] == "arbiter" else row["classes"]]
         if "luts" not in row:
-            table.add_row(*map(str, size), row["error"] or "not ready")
+            table.add_row(*map(str, size), *(["failed"] if row["error"] else []))
             continue
         area = [_number(row[name]) for name in ("logic_luts", "luts", "flip_flops")]
         table.add_row(*map(str, size), *area, _speed(row) if row["placed"] else "not placed")
