@@ -43,7 +43,7 @@ WRAP = (1 << 32) - 1
 
 def rate_of(config: SwitchConfig, shaped: bool) -> int:
     """Flits in 256 cycles."""
-    return min(256, int(256 * config.line_flits_per_cycle)) if shaped else 256
+    return min(256, max(1, int(256 * config.line_flits_per_cycle))) if shaped else 256
 
 
 def generator_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:

@@ -242,7 +242,7 @@ class Generator(wiring.Component):
 
     def next_turn(self, m):
         """Whether the line can take a flit in the next cycle."""
-        rate = int(self.config.line_flits_per_cycle * (1 << RATE_WIDTH))
+        rate = max(1, int(self.config.line_flits_per_cycle * (1 << RATE_WIDTH)))
         if not self.shaped or rate >= 1 << RATE_WIDTH:
             return Const(1)
         credit = Signal(RATE_WIDTH)

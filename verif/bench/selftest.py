@@ -166,3 +166,29 @@ async def names_what_is_wrong(dut) -> None:
     await loop.until("error", 20 * CYCLES)
     assert (Wrong(o.reason[0]), o.port[0]) in ((Wrong.ORDER, ports[0]), (Wrong.PORT, ports[1]))
     assert set(seen) == set(Wrong)
+
+
+@cocotb.test()
+async def names_the_lowest_port(dut) -> None:
+    """What goes wrong at several ports in one cycle counts for the lowest."""
+    config = bench_config()
+    loop = Loop(dut, config, np.random.default_rng(cocotb.RANDOM_SEED), 1.0)
+    await loop.bench.reset()
+    i, o, ties = loop.inputs, loop.outputs, 0
+    for _ in range(8):
+        await loop.clear()
+        i.i_payload_data[0], i.i_payload_keep[0] = 0, 0
+        i.i_payload_data[0, :, 0] = 0xFFFF  # a destination that no port has
+        i.i_payload_keep[0, :, 0] = (1 << config.flit_bytes) - 1
+        i.i_payload_last[0], i.i_valid[0] = 1, 1
+        earliest = None
+        while i.i_valid.any():
+            await loop.bench.step()
+            taken = np.flatnonzero(i.i_valid[0] & o.i_ready[0])
+            i.i_valid[0, taken] = 0
+            if earliest is None and taken.size:
+                earliest = taken
+        await loop.run(6)
+        assert o.error[0] and earliest is not None and o.port[0] == earliest[0]
+        ties += earliest.size > 1
+    assert ties
