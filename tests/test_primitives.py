@@ -40,6 +40,8 @@ FAULTS = {
     "reset that waits for enable": ("TRELLIS_FF", "LSRMUX", "LSR", "INV"),
     "carry": ("CCU2C", "INJECT1_0", "NO", "YES"),
 }
+QUICK_FAULTS = ("bit of a table", "value after reset")
+SLOW_FAULTS = tuple(fault for fault in FAULTS if fault not in QUICK_FAULTS)
 
 
 @pytest.mark.verilator
@@ -50,7 +52,9 @@ def test_netlist_of_a_leaf_matches_model(noun):
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", [*QUICK_FAULTS, *(pytest.param(f, marks=pytest.mark.slow) for f in SLOW_FAULTS)]
+)
 def test_fault_in_the_netlist_is_caught(fault):
     change = FAULTS[fault]
     with pytest.raises(AssertionError, match=r"cycle \d+: grant is"):
