@@ -79,7 +79,8 @@ class Table(wiring.Component):
             self.mask.eq(Mux(self.valid, Mux(from_memory, read.data, default), 0)),
         ]
         with m.If(write.en):
-            m.d.sync += stored.bit_select(write.addr, 1).eq(1)
+            # Not bit_select: tools would make a case of every entry of it.
+            m.d.sync += stored.eq(stored | (1 << write.addr))
         with m.If(self.lookup.valid):
             m.d.sync += [
                 self.valid.eq(self.lookup.address < self.entries),

