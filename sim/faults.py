@@ -28,10 +28,12 @@ from rich.table import Table as Rows
 from models.config import TINY
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
+from rtl.checker import Checker
 from rtl.class_arbiter import ClassArbiter
 from rtl.classifier import Classifier
 from rtl.counters import Counters
 from rtl.egress import Egress
+from rtl.generator import Generator
 from rtl.ingress import Ingress
 from rtl.scheduler import Scheduler
 from rtl.switch import Switch
@@ -43,6 +45,7 @@ from verif.proof.arbiter import ArbiterProof
 from verif.proof.class_arbiter import ClassArbiterProof
 from verif.proof.crossbar import CrossbarProof
 from verif.proof.free_list import FreeListProof
+from verif.proof.generator import GeneratorProof
 from verif.proof.scheduler import MatchingProof, SchedulerProof
 
 __all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
@@ -86,6 +89,13 @@ CHECKS: dict[str, Callable[[], object]] = {
     "wavefront proof": lambda: prove(MatchingProof(WAVEFRONT), "wavefront", depth=2),
     "crossbar proof": lambda: prove(CrossbarProof(TINY), "crossbar", depth=4),
     "egress bench": lambda: run_bench("egress", Egress(TINY), TINY, cycles=1000),
+    "generator proof": lambda: prove(GeneratorProof(TINY, port=1), "generator", depth=5),
+    "generator bench": lambda: run_bench(
+        "generator", Generator(TINY, port=1), TINY, extra_env={"GENERATOR_SHAPED": "1"}
+    ),
+    "checker bench": lambda: run_bench(
+        "checker", Checker(TINY, port=1), TINY, extra_env={"CHECKER_PAUSES": "0"}
+    ),
     "switch bench": lambda: run_bench("switch", Switch(TINY), TINY, cycles=1000),
 }
 
@@ -483,6 +493,41 @@ FAULTS = (
         old="Cat(self.released[n].traffic_class, self.released[n].output)",
         new="Cat(self.released[n].output, self.released[n].traffic_class)",
         check="switch bench",
+    ),
+    Fault(
+        name="generator-withdraws",
+        meaning="a flit that was not taken goes away",
+        file="rtl/generator.py",
+        old="""\
+        with m.If(free):
+            m.d.sync += self.o.valid.eq(goes)""",
+        new="""\
+        m.d.sync += self.o.valid.eq(goes)""",
+        check="generator proof",
+    ),
+    Fault(
+        name="generator-stamp",
+        meaning="the sequence number is in every flit of a packet",
+        file="rtl/generator.py",
+        old="m.d.sync += stamp.eq(Mux(starting, sequence, 0))",
+        new="m.d.sync += stamp.eq(sequence)",
+        check="generator bench",
+    ),
+    Fault(
+        name="checker-order",
+        meaning="any sequence number will do",
+        file="rtl/checker.py",
+        old="differs = stamp ^ read.data.sequence",
+        new="differs = stamp ^ stamp",
+        check="checker bench",
+    ),
+    Fault(
+        name="checker-tail",
+        meaning="bytes behind the end of a packet are held against the payload",
+        file="rtl/checker.py",
+        old=".any() & keep[n] & ~excluded[n]",
+        new=".any() & ~excluded[n]",
+        check="checker bench",
     ),
 )
 

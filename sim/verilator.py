@@ -46,7 +46,7 @@ RANDOM_START = ("--x-assign", "unique", "--x-initial", "unique")
 BENCH_TOP = """\
 module top;
   reg clk = 0;
-  reg rst = 1;
+  reg rst = !$test$plusargs("power_up");
   reg [63:0] memory = 0;  // address of the bench's memory; 0: not there yet
   wire [31:0] i_width = {i_width};
   wire [31:0] o_width = {o_width};
@@ -167,13 +167,18 @@ class Top:
         Bits of all inputs and of all outputs. An empty side is one unused bit.
     """
 
-    def __init__(self, component: wiring.Component):
+    def __init__(self, component: wiring.Component, name: str = "dut"):
         self.netlist = Netlist("dut")
-        self.dut = self.netlist.add(component, "dut")
+        self.dut = self.netlist.add(component, name)
+        self.clocked = self.netlist.clocked(self.dut)
         self.inputs = members(component, wiring.In)
         self.outputs = members(component, wiring.Out)
         self.i_width = max(1, sum(map(len, self.inputs.values())))
         self.o_width = max(1, sum(map(len, self.outputs.values())))
+
+    def verilog(self) -> str:
+        """All modules of the component."""
+        return self.netlist.verilog()
 
     def blocks(self) -> tuple[dict[str, str], list[str]]:
         """Sources and options of Verilator that make it compile a large design in blocks."""
@@ -189,12 +194,12 @@ class Top:
 
     def around(self, name: str, ports: list[str], connections: list[str]) -> str:
         """Module ``name`` with a clock, a reset, ``ports`` and the component."""
-        if self.netlist.clocked(self.dut):
+        if self.clocked:
             connections = [".clk(clk)", ".rst(rst)", *connections]
         header = ", ".join(["input clk", "input rst", *ports])
         instance = ",\n    ".join(connections)
         module = f"module {name}({header});\n  {self.dut} dut (\n    {instance});\nendmodule\n"
-        return "\n".join([self.netlist.verilog(), module])
+        return "\n".join([self.verilog(), module])
 
     def packed(self) -> str:
         """Module ``packed_top``: the inputs as one vector ``i``, the outputs as another, ``o``.
@@ -283,9 +288,10 @@ def build_bench(
     packed: bool = True,
     random_start: bool = False,
     waves: bool = False,
+    top: Top | None = None,
 ) -> Path:
-    """Folder with the simulation of ``component`` for a cocotb bench."""
-    top = Top(component)
+    """Folder with the simulation of ``component``, or of a ``top`` of it, for a cocotb bench."""
+    top = top or Top(component)
     if packed:
         sources = {
             "packed_top.v": top.packed(),
@@ -358,6 +364,8 @@ def run_bench(
     random_start: bool = False,
     module: str | None = None,
     run: Path | None = None,
+    top: Top | None = None,
+    power_up: bool = False,
 ) -> str:
     """Run ``verif.bench.<noun>`` on ``component`` and return the log of the run.
 
@@ -388,6 +396,10 @@ def run_bench(
         Another module with the bench.
     run : Path or None
         Folder for what the run leaves; None makes one and deletes it if all is well.
+    top : Top or None
+        What stands for the component, if not its own Verilog.
+    power_up : bool
+        The bench's first reset is that of power-up: the reset stays low.
 
     Raises
     ------
@@ -401,7 +413,7 @@ def run_bench(
         seed = int(os.environ.get("BENCH_SEED", 0)) or 1 + secrets.randbelow((1 << 31) - 1)
     waves = waves or os.environ.get("BENCH_WAVES", "0") != "0"
     folder = build_bench(
-        noun, component, config, packed=packed, random_start=random_start, waves=waves
+        noun, component, config, packed=packed, random_start=random_start, waves=waves, top=top
     )
     keep = run is not None or waves
     run = run or Path(tempfile.mkdtemp(prefix=f"run-{seed}-", dir=folder.parent))
@@ -412,7 +424,11 @@ def run_bench(
         else json.dumps(asdict(config)),
         "BENCH_CYCLES": os.environ.get("BENCH_CYCLES", str(cycles)),
         "BENCH_PACKED": str(int(packed)),
+        "BENCH_POWER_UP": str(int(power_up)),
     }
+    plusargs = ["+power_up"] if power_up else []
+    if random_start:
+        plusargs += ["+verilator+rand+reset+2", f"+verilator+seed+{seed}"]
     crash = ""
     try:
         Runner().test(
@@ -425,7 +441,7 @@ def run_bench(
             seed=seed,
             test_filter=testcase,
             waves=waves,
-            plusargs=["+verilator+rand+reset+2", f"+verilator+seed+{seed}"] if random_start else [],
+            plusargs=plusargs,
             extra_env=environ | dict(extra_env or {}),
             log_file=log,
         )

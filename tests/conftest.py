@@ -7,7 +7,12 @@ from hypothesis import settings
 
 from sim import BUILD  # importing sim sets the environment, before numba and Amaranth are there
 
-BUDGETS = {"unit": 4, "verilator": 14, "formal": 5}  # minutes on two cores, slow tests not counted
+BUDGETS = {
+    "unit": 4,
+    "verilator": 14,
+    "formal": 5,
+    "fpga": 2,
+}  # minutes on two cores, slow tests not counted
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(BUILD / "hypothesis"))
 # No deadline: the first example of a compiled model pays for its compilation.
@@ -21,7 +26,7 @@ def pytest_addoption(parser):
 
 
 def suite(keywords) -> str:
-    return next((name for name in ("formal", "verilator") if name in keywords), "unit")
+    return next((name for name in ("formal", "verilator", "fpga") if name in keywords), "unit")
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -23,7 +23,9 @@ VERBS = [
     "prove",
     "faults",
     "verilog",
+    "bitstream",
     "bench",
+    "bench-area",
     "test",
     "clean",
 ]
@@ -91,6 +93,9 @@ MALFORMED = {
         (["sim", "--output", "/dev/null/runs"], "/dev/null/runs"),
         (["verilog", "--config", "NODES"], "NODES"),
         (["wave", "absent"], "absent"),
+        (["bench-area", "--only", "crossbar"], "crossbar"),
+        (["bench-area", "--classes", "3"], "classes must be 1, 2, 4, 8 or 16, not 3"),
+        (["bench-area", "--router", "router3"], "router3"),
         *[(["sim", "--config", name], name) for name in MALFORMED],
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -133,7 +138,7 @@ def test_suites_select_by_marker(monkeypatch):
         assert lingyun(verb, "-k", "egress").exit_code == 0
         assert calls[-1][-2:] == ["-k", "egress"]
     assert [command[command.index("-m", 3) + 1] for command in calls] == [
-        "not verilator and not formal and not slow",
+        "not verilator and not formal and not fpga and not slow",
         "not slow",
         "formal",
         "slow or not slow",
@@ -161,6 +166,7 @@ def test_times_of_the_suites_are_shown():
         "unit",
         "verilator",
         "formal",
+        "fpga",
     ]
 
 

@@ -306,6 +306,8 @@ class Lockstep:
         ``{"select_input": "select_valid"}``. Payloads of streams need no mention.
     packed : bool or None
         How the top was built; None asks ``BENCH_PACKED`` of the environment.
+    transport
+        Takes the place of ``dut``: vectors ``i`` and ``o``, and coroutines ``start`` and ``cycle``.
     """
 
     def __init__(
@@ -315,12 +317,13 @@ class Lockstep:
         model: Any,
         qualified: dict[str, str] | None = None,
         packed: bool | None = None,
+        transport: Any = None,
     ):
-        self.model, self.cycle = model, 0
+        self.model, self.cycle, self.first = model, 0, True
         if packed is None:
             packed = os.environ.get("BENCH_PACKED", "1") != "0"
         sides = ports(component, wiring.In), ports(component, wiring.Out)
-        self.transport = (PackedPorts if packed else SinglePorts)(dut, *sides)
+        self.transport = transport or (PackedPorts if packed else SinglePorts)(dut, *sides)
         self.driven = Plan(wires(component, wiring.In), model.inputs)
         self.seen = Plan(wires(component, wiring.Out), model.outputs)
         self.valid_slots = self.seen.valid_slots(qualified or {})
@@ -330,8 +333,14 @@ class Lockstep:
         self.reset_mask[reset_bit >> 6] = np.uint64(1 << (reset_bit & 63)).astype(np.int64)
 
     async def reset(self) -> None:
-        """Reset both sides; the next :meth:`step` is cycle 0, right after the reset."""
-        self.transport.i[:] = self.reset_mask
+        """Reset both sides; the next :meth:`step` is cycle 0, right after the reset.
+
+        With ``BENCH_POWER_UP=1`` the first reset is that of power-up: the design has just its
+        initial values, and idles.
+        """
+        by_itself = self.first and os.environ.get("BENCH_POWER_UP", "0") != "0"
+        self.transport.i[:] = 0 if by_itself else self.reset_mask
+        self.first = False
         await self.transport.start()
         for _ in range(3):
             await self.transport.cycle()
