@@ -84,10 +84,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             **{name: getattr(inputs, name)[0] for name in SwitchInputs._fields[:5]}
         ),
         classifier_out=ingress.classifier_out._replace(
-            **{
-                name: getattr(outputs, name)[0]
-                for name in ("i_ready", *DROPPED)
-            }
+            **{name: getattr(outputs, name)[0] for name in ("i_ready", *DROPPED)}
         ),
         buffer_out=ingress.buffer_out._replace(
             released_valid=outputs.released_valid[0],

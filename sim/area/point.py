@@ -59,15 +59,22 @@ class Point:
         ValueError
             If there is none of this size.
         """
+        # A part of the buffer for each queue, one iteration: the smallest that carries its load.
+        queues = self.ports * self.classes
+        share = min(128, 2048 // queues)
+        depth = 1 << (share + 8).bit_length()
         return SwitchConfig(
             name=f"{self.ports}x64x{self.classes}",
             ports=self.ports,
             classes=self.classes,
             flit_bytes=8,
-            ingress_flits=512,
-            egress_flits=256,
+            iterations=1,
+            ingress_flits=share * queues,
+            reserve_flits=share,
+            limit_flits=share,
+            egress_flits=depth * self.classes,
             min_packet_bytes=8,
-            max_packet_bytes=512,
+            max_packet_bytes=min(512, 8 * share),
         )
 
 
