@@ -1,6 +1,6 @@
 """Golden model of sim/cells/dp16kd.v, the block RAM of ECP5, bit by bit; several of them at once.
 
-Source: Lattice, ECP5 and ECP5-5G Memory Usage Guide, FPGA-TN-02204.
+Source: as in that file: what yosys and nextpnr take it for, not held against silicon.
 """
 
 from collections import namedtuple

@@ -19,10 +19,11 @@ from sim.yowasp import run_tool, yosys_share
 
 __all__ = ["CxxrtlPorts", "build_cxxrtl", "run_coroutine"]
 
+# Each module stays one, compiled once. Without it four ports take g++ ten minutes, not two.
 SCRIPT = """\
 read_verilog packed_top.v
 hierarchy -check -top packed_top
-write_cxxrtl -g0 design.cc
+write_cxxrtl -g0 -noflatten design.cc
 """
 
 # Words of a vector have 32 bits, the lowest first. `o` is a wire or a value, as yosys sees fit.

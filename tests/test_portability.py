@@ -20,13 +20,13 @@ from verif.lockstep import Lockstep
 NARROW = LINGYUN.with_(name="LINGYUN-8", flit_bytes=8, min_packet_bytes=8, max_packet_bytes=264)
 MEMORIES = {"ice40": "SB_RAM40_4K", "xilinx": "RAM64M"}
 QUICK, SLOW = pytest.param("TINY"), pytest.param("PROTO", marks=pytest.mark.slow)
-NOT_A_LATCH = "always @* if (enable[0]) planted = drain;"
+LATCH = "always @* if (clk) planted = {rst, rst};"
 
 
-def planted(text: str, line: str) -> str:
-    """The Verilog of a switch with another line in its top module."""
-    head, end, rest = text.partition("endmodule")
-    return f"{head}  reg [1:0] planted;\n  {line}\n{end}{rest}"
+def planted(text: str, line: str, noun: str = "") -> str:
+    """The Verilog of a switch with another line in its top module, or in the first of a noun."""
+    place = text.index("endmodule", text.index(f"module lingyun_switch{noun}"))
+    return f"{text[:place]}  reg [1:0] planted;\n  {line}\n{text[place:]}"
 
 
 @pytest.mark.verilator
@@ -46,9 +46,10 @@ def test_file_lints_clean(tmp_path, config):
 
 
 @pytest.mark.verilator
-def test_lint_sees_a_latch(tmp_path):
-    path = write_verilog_file(TINY, tmp_path)
-    path.write_text(planted(path.read_text(), NOT_A_LATCH))
+@pytest.mark.parametrize("noun", ["", "_ingress", "_classifier"])  # stands once, 4 times, in those
+def test_lint_sees_a_latch(tmp_path, noun):
+    path = write_verilog_file(PROTO, tmp_path)
+    path.write_text(planted(path.read_text(), LATCH, noun))
     assert "%Warning-LATCH" in lint(path)
 
 

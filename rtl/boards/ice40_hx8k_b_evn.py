@@ -1,18 +1,15 @@
 """iCE40-HX8K breakout board: pins and clock."""
 
 from amaranth import Elaboratable, Module
-from amaranth.lib import io
 
+from rtl.boards.lights import show
 from rtl.boards.prototype import Prototype
 
 __all__ = ["Ice40Hx8kBEvn"]
 
 
 class Ice40Hx8kBEvn(Elaboratable):
-    """The prototype on its oscillator of 12 MHz, which is its clock, and its lights.
-
-    LED 0 blinks: the clock runs. LED 1: all flows in order. LED 2: an error was seen.
-    """
+    """The prototype on an oscillator of 12 MHz, its clock; see :func:`rtl.boards.lights.show`."""
 
     MHZ = 12
 
@@ -28,7 +25,5 @@ class Ice40Hx8kBEvn(Elaboratable):
         m = Module()
         prototype = self.prototype
         m.submodules.prototype = prototype
-        for n, light in enumerate((prototype.alive, prototype.linked, prototype.error)):
-            m.submodules[f"light_{n}"] = led = io.Buffer("o", platform.request("led", n, dir="-"))
-            m.d.comb += led.o.eq(light)
+        show(m, platform, prototype)
         return m

@@ -1,11 +1,8 @@
 """Versa with an LFE5UM5G-45F: pins and clock."""
 
-from amaranth import ClockDomain, Elaboratable, Module
 from amaranth.build import DiffPairs, Resource, Subsignal
-from amaranth.lib import io
 
-from rtl.boards.pll import Ecp5Pll
-from rtl.boards.prototype import Prototype
+from rtl.boards.ecp5 import Ecp5Board
 
 __all__ = ["SERDES", "VersaEcp55g"]
 
@@ -30,26 +27,11 @@ SERDES = [
 ]
 
 
-class VersaEcp55g(Elaboratable):
-    """The prototype on its oscillator of 100 MHz and its lights.
+class VersaEcp55g(Ecp5Board):
+    """The prototype on an oscillator of 100 MHz; see :func:`rtl.boards.lights.show`."""
 
-    LED 0 blinks: the clock runs. LED 1: all flows in order. LED 2: an error was seen.
-    """
-
-    MHZ = 100
-
-    def __init__(self, prototype: Prototype):
-        self.prototype = prototype
+    CLOCK, MHZ = "clk100", 100
 
     def elaborate(self, platform):
-        m = Module()
         platform.add_resources(SERDES)
-        prototype = self.prototype
-        m.domains.sync = ClockDomain()
-        m.submodules.clock = clock = io.Buffer("i", platform.request("clk100", dir="-"))
-        m.submodules.pll = Ecp5Pll(clock.i, self.MHZ, prototype.mhz)
-        m.submodules.prototype = prototype
-        for n, light in enumerate((prototype.alive, prototype.linked, prototype.error)):
-            m.submodules[f"light_{n}"] = led = io.Buffer("o", platform.request("led", n, dir="-"))
-            m.d.comb += led.o.eq(light)
-        return m
+        return super().elaborate(platform)

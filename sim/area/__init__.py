@@ -28,6 +28,7 @@ from sim.yowasp import tool_version
 __all__ = ["main"]
 
 PROCESSES = min(2, os.cpu_count() or 1)  # a placement takes a core and up to 2 GB
+WIDTH = 150
 MIXES = {"eight": "eight", "one": "single"}  # column: mix of models.traffic
 
 
@@ -158,6 +159,8 @@ def main(points: list[Point], *, seeds: int, router: str = ROUTERS[0], blocks: b
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     console = Console()
+    if not console.is_terminal:  # a file has no width; the table wants some
+        console = Console(width=WIDTH)
     race = Race(points, seeds, router, blocks, console)
     race.run()
     race.show()

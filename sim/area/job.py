@@ -109,7 +109,7 @@ def place_job(folder: Path, seed: int, router: str) -> Placement:
 def carry_job(point: Point, mix: str) -> float:
     """Flits per cycle and port of the golden model, every input always full, uniform.
 
-    Senders send in order and wait when the switch has no room, as those of the peers did.
+    Senders send in order and wait when the switch has no room.
     """
     trial = Trial(config=point.config, cycles=CYCLES, speedup=1, mix=mix)
     models = sha256(b"".join(file.read_bytes() for file in MODELS)).hexdigest()

@@ -1,9 +1,11 @@
 // The block RAM of ECP5, 18 kbit, for simulation: yosys has only its ports.
 //
-// Source: Lattice, ECP5 and ECP5-5G Memory Usage Guide, FPGA-TN-02204. 1,024 words of 18 bits, each
-// two bytes of 9. A port is 1, 2, 4, 9 or 18 bits wide; its address begins at ADx0, ADx1, ADx2,
-// ADx3 or ADx4. What is narrower than a byte reaches the low 8 bits of it. Of 18 bits, ADx0 and
-// ADx1 enable the bytes of a write.
+// Source: what yosys maps memories to (its ecp5/brams_map.v) and what nextpnr makes of that. It was
+// not held against the vendor's guide (Lattice FPGA-TN-02204) or silicon: the order of the halves of
+// 36 bits and the chip selects are as those tools take them.
+// 1,024 words of 18 bits, each two bytes of 9. A port is 1, 2, 4, 9 or 18 bits wide; its address
+// begins at ADx0, ADx1, ADx2, ADx3 or ADx4. What is narrower than a byte reaches the low 8 bits of
+// it. Of 18 bits, ADx0 and ADx1 enable the bytes of a write.
 // DATA_WIDTH_A 36 is the pseudo-dual-port mode: A writes {DIB, DIA} at ADA[13:5], its bytes enabled
 // by ADA[3:0]; B only reads, 36 bits as {DOB, DOA}, or fewer on DOB.
 // A port does nothing unless CEx is high and CSx2..0 are CSDECODE_x. What is read appears after the

@@ -15,6 +15,7 @@ from models.config import SwitchConfig
 from models.generator import GeneratorModel
 from models.packet import Wrong
 from rtl.checker import Checker
+from verif.bench.classifier import words
 from verif.damage import DAMAGES, Chance, Flit, Packet
 from verif.lockstep import Lockstep, bench_config
 
@@ -23,13 +24,8 @@ PACKETS = 24  # of a round, before the damage
 
 
 def integer(words) -> int:
-    """An array of 64-bit words as one number."""
+    """An array of 64-bit words as one number, the inverse of :func:`words`."""
     return int.from_bytes(words.tobytes(), "little")
-
-
-def words(value: int, count: int):
-    """The inverse of :func:`integer`."""
-    return np.frombuffer(value.to_bytes(8 * count, "little"), dtype=np.int64)
 
 
 class Sources:

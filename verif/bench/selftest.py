@@ -13,6 +13,7 @@ from models.config import SwitchConfig
 from models.packet import Wrong
 from models.selftest import SelfTestModel
 from rtl.selftest import SelfTest
+from verif.bench.classifier import words
 from verif.damage import DAMAGES, Chance, Flit, Packet, header_of
 from verif.lockstep import Lockstep, bench_config
 
@@ -44,8 +45,8 @@ class Loop:
             if self.leaving[n] and not i.i_valid[0, n] and chances[1, n]:
                 flit = self.leaving[n][0]
                 i.i_valid[0, n] = 1
-                i.i_payload_data[0, n] = to_words(flit.data, self.config.words)
-                i.i_payload_keep[0, n] = to_words(flit.keep, i.i_payload_keep.shape[2])
+                i.i_payload_data[0, n] = words(flit.data, self.config.words)
+                i.i_payload_keep[0, n] = words(flit.keep, i.i_payload_keep.shape[2])
                 i.i_payload_last[0, n], i.i_payload_user[0, n] = flit.last, flit.user
 
     def take(self) -> None:
@@ -116,11 +117,6 @@ class Loop:
             return None
         self.queues[there].insert(0, self.queues[here].pop(0))
         return here, there
-
-
-def to_words(value: int, count: int):
-    """A number as an array of 64-bit words."""
-    return np.frombuffer(value.to_bytes(8 * count, "little"), dtype=np.int64)
 
 
 @cocotb.test()
