@@ -28,8 +28,8 @@ __all__ = [
 BufferInputs = namedtuple(
     "BufferInputs",
     "push_valid push_first push_queue push_length push_flit_data push_flit_count push_flit_first "
-    "push_flit_last push_flit_error push_flit_mark push_flit_parity offer_queue offer_length "
-    "pop_valid pop_queue inject",
+    "push_flit_last push_flit_error push_flit_mark push_flit_parity offer_valid offer_queue "
+    "offer_length pop_valid pop_queue inject",
 )
 BufferOutputs = namedtuple(
     "BufferOutputs",
@@ -79,8 +79,7 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
     state.free_count[:] = depth
     state.popped[:] = NOTHING
     state.leaving[:] = NOTHING
-    if config.limit == config.reserve:
-        state.sweep[:] = q
+    state.sweep[:] = q
     return state
 
 
@@ -125,6 +124,7 @@ def buffer_outputs(p, s, outputs, n):
 def buffer_offer(p, s, n, push, queue, length):
     """Judge the packet that is offered, behind the one whose first flit is pushed."""
     used, shared = s.used[n, queue], s.shared_used[n]
+    s.used_high[n] = s.sweep[n] == 0 and used >= p.mark_flits
     if push.push_valid[n] and push.push_first[n]:
         before = s.used[n, push.push_queue[n]]
         after = before + push.push_length[n]
@@ -132,19 +132,19 @@ def buffer_offer(p, s, n, push, queue, length):
         if queue == push.push_queue[n]:
             used = after
     s.admit[n] = s.sweep[n] == 0 and buffer_admit(p, s, n, used, length)
-    s.used_high[n] = used >= p.mark_flits
     s.shared_used[n] = shared
-    s.sweep[n] = max(0, s.sweep[n] - 1)
 
 
 @compiled
-def buffer_clock(p, s, n, pop_valid, pop_queue, push, offer_queue, offer_length, inject):
-    """One flit out of ``pop_queue``, one in from ``push`` (a record with ``push_*`` fields).
+def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
+    """One flit out of ``pop_queue``; ``asks`` has fields ``push_*``, one flit in, and ``offer_*``.
 
     Returns whether a flit was to leave and none was there: ``lost``.
     """
     ring = s.slots.shape[2]
-    buffer_offer(p, s, n, push, offer_queue, offer_length)
+    if asks.offer_valid[n]:
+        buffer_offer(p, s, n, asks, asks.offer_queue[n], asks.offer_length[n])
+    s.sweep[n] = max(0, s.sweep[n] - 1)
     if s.leaving[n] != NOTHING:
         s.free[n, s.free_count[n]] = s.leaving[n]
         s.free_count[n] += 1
@@ -158,25 +158,25 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, push, offer_queue, offer_length,
         if s.used[n, pop_queue] > p.reserve:
             s.shared_used[n] -= 1
         s.used[n, pop_queue] -= 1
-    if push.push_valid[n]:
-        queue = push.push_queue[n]
-        if push.push_first[n]:
+    if asks.push_valid[n]:
+        queue = asks.push_queue[n]
+        if asks.push_first[n]:
             before = max(s.used[n, queue], p.reserve)
-            s.used[n, queue] += push.push_length[n]
+            s.used[n, queue] += asks.push_length[n]
             s.shared_used[n] += max(s.used[n, queue], p.reserve) - before
         s.occupancy[n] += 1
         s.free_count[n] -= 1
         slot = s.free[n, s.free_count[n]]
         for word in range(p.words):
-            s.data[n, slot, word] = push.push_flit_data[n, word]
+            s.data[n, slot, word] = asks.push_flit_data[n, word]
         if inject:
             s.data[n, slot, 0] ^= 1
-        s.count[n, slot] = push.push_flit_count[n]
-        s.first[n, slot] = push.push_flit_first[n]
-        s.last[n, slot] = push.push_flit_last[n]
-        s.error[n, slot] = push.push_flit_error[n]
-        s.mark[n, slot] = push.push_flit_mark[n]
-        s.parity[n, slot] = push.push_flit_parity[n, 0]
+        s.count[n, slot] = asks.push_flit_count[n]
+        s.first[n, slot] = asks.push_flit_first[n]
+        s.last[n, slot] = asks.push_flit_last[n]
+        s.error[n, slot] = asks.push_flit_error[n]
+        s.mark[n, slot] = asks.push_flit_mark[n]
+        s.parity[n, slot] = asks.push_flit_parity[n, 0]
         s.slots[n, queue, (s.head[n, queue] + s.held[n, queue]) % ring] = slot
         s.held[n, queue] += 1
     return pop_valid and s.popped[n] == NOTHING
@@ -211,8 +211,6 @@ class BufferModel:
                 i.pop_valid[n],
                 i.pop_queue[n],
                 i,
-                i.offer_queue[n],
-                i.offer_length[n],
                 i.inject[n],
             )
         return o

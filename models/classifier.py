@@ -30,14 +30,14 @@ ClassifierOutputs = namedtuple(
     "ClassifierOutputs",
     "i_ready program_ready push_valid push_first push_queue push_length push_flit_data "
     "push_flit_count push_flit_first push_flit_last push_flit_error push_flit_mark "
-    "push_flit_parity offer_queue offer_length announce_valid announce_queue announce_length "
-    "announce_partial complete accepted drop_valid drop_reason drop_header broken_valid "
-    "broken_reason idle",
+    "push_flit_parity offer_valid offer_queue offer_length announce_valid announce_queue "
+    "announce_length announce_partial complete accepted drop_valid drop_reason drop_header "
+    "broken_valid broken_reason idle",
 )
 ClassifierState = namedtuple(
     "ClassifierState",
     "full data keep last error route members refusal phase routes partitions age gap may_begin "
-    "resets queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
+    "resets retries queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
     "broke broken_reason",
 )
 
@@ -71,7 +71,7 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
         "routes": (instances, config.endpoints, mask_words),
         "partitions": (instances, PARTITIONS, mask_words),
         # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit;
-        # may_begin, resets: the controls of the cycle before.
+        # may_begin, resets: the controls of the cycle before; retries: a head found no room then.
         # Of the packet under way: queue, length, tail (bytes of its last flit), sent, mark,
         # over (its stream has ended), stalled. The rest: events that show in the next cycle.
     }
@@ -140,15 +140,13 @@ def verdict(p, s, inputs, n, stage):
 
 
 @compiled
-def offer(p, s, outputs, n, stage):
-    """Ask the buffer for room for what is in ``stage``, as if it were a head."""
-    outputs.offer_queue[n] = 0
-    outputs.offer_length[n] = 0
-    if s.full[n, stage] and s.refusal[n, stage] == GOOD:
-        header = s.data[n, stage, 0]
-        output = only_port(p, s.route[n, stage])
-        outputs.offer_queue[n] = output * p.classes + ((header >> 48) & 0xF)
-        outputs.offer_length[n] = (((header >> 32) & 0xFFFF) + p.flit_bytes - 1) // p.flit_bytes
+def request(p, s, n, stage):
+    """Queue and flits of the packet whose head is in ``stage``; zero if it is none or refused."""
+    if not s.full[n, stage] or s.refusal[n, stage] != GOOD:
+        return 0, 0
+    header = s.data[n, stage, 0]
+    queue = only_port(p, s.route[n, stage]) * p.classes + ((header >> 48) & 0xF)
+    return queue, (((header >> 32) & 0xFFFF) + p.flit_bytes - 1) // p.flit_bytes
 
 
 @compiled
@@ -224,7 +222,7 @@ def idle(p, s, inputs, outputs, n):
     """The flit in the last stage is a head; return whether it is consumed."""
     if s.resets[n]:
         return True
-    if not s.may_begin[n]:
+    if not s.may_begin[n] or s.retries[n]:
         return False
     reason = s.refusal[n, HEAD]
     if reason != GOOD:
@@ -233,9 +231,7 @@ def idle(p, s, inputs, outputs, n):
         return True
     if not inputs.admit[n]:
         return False
-    offer(p, s, outputs, n, HEAD)
-    s.queue[n] = outputs.offer_queue[n]
-    s.length[n] = outputs.offer_length[n]
+    s.queue[n], s.length[n] = request(p, s, n, HEAD)
     s.tail[n] = ((s.data[n, HEAD, 0] >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
     s.sent[n] = 0
     s.mark[n] = inputs.used_high[n]
@@ -300,8 +296,12 @@ def classifier_clock(p, s, inputs, outputs, n):
     s.accepted[n] = 0
     s.dropped[n] = 0
     s.broke[n] = 0
+    head = s.phase[n] == IDLE and s.full[n, HEAD] and s.refusal[n, HEAD] == GOOD
+    waits = head and not inputs.admit[n] and not s.resets[n]
     moves = act(p, s, inputs, outputs, n) or not s.full[n, HEAD]
-    offer(p, s, outputs, n, HEAD - 1 if moves else HEAD)
+    outputs.offer_valid[n] = moves or s.retries[n]
+    stage = HEAD if s.retries[n] else HEAD - 1
+    outputs.offer_queue[n], outputs.offer_length[n] = request(p, s, n, stage)
     outputs.i_ready[n] = moves and not s.gap[n]
     if moves:
         for stage in range(HEAD, 0, -1):
@@ -312,6 +312,7 @@ def classifier_clock(p, s, inputs, outputs, n):
     program(p, s, inputs, outputs, n)
     s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
     s.resets[n] = inputs.reset[n]
+    s.retries[n] = waits and not inputs.reset[n]
 
 
 @compiled

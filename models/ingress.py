@@ -95,17 +95,7 @@ def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
     inputs.admit[n] = parts.buffer_out.admit[n]
     inputs.used_high[n] = parts.buffer_out.used_high[n]
     classifier_clock(p, parts.classifier, inputs, outputs, n)
-    parts.lost[n] = buffer_clock(
-        p,
-        parts.buffer,
-        n,
-        pop_valid,
-        pop_queue,
-        outputs,
-        outputs.offer_queue[n],
-        outputs.offer_length[n],
-        inject,
-    )
+    parts.lost[n] = buffer_clock(p, parts.buffer, n, pop_valid, pop_queue, outputs, inject)
     backlog_clock(
         p,
         parts.backlog,

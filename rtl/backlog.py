@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.packet import length_shape
 from rtl.selection import encode
+from rtl.sweep import Sweep
 from rtl.tally import Tally
 
 __all__ = ["AnnounceSignature", "Backlog", "TakenLayout"]
@@ -61,7 +62,8 @@ class TakenLayout(data.StructLayout):
 class Backlog(wiring.Component):
     """Count the flits of each queue that wait, and show which queues have some.
 
-    Latency: 1 cycle from ``announce`` and ``claim`` to ``one``, ``many`` and ``taken``.
+    Latency: 1 cycle from ``announce`` and ``claim`` to ``one``, ``many`` and ``taken``. After reset
+    counts are swept: nothing may be announced for ``queues`` cycles.
     Throughput: 1 packet in and ``iterations`` claims per cycle. ``one`` and ``many`` are registers,
     ``taken`` is read by registers from distributed memory and subtracted.
 
@@ -134,29 +136,41 @@ class Backlog(wiring.Component):
 
         # How much: the flits announced, less those claimed, counted for each stage by itself, so
         # that each memory has one write port. Claims are counted one cycle late.
-        limits = {"queues": queues, "limit": config.limit}
-        m.submodules.announced = announced = Tally(
-            **limits, largest=config.max_packet_flits, reads=2
-        )
-        late = [Signal(queues, name=f"late_{k}") for k in stages]
-        of_stage = [encode(claim) for claim in late]
-        m.d.comb += [
-            announced.queue[0].eq(announce.queue),
-            announced.queue[1].eq(of_stage[0]),
-            announced.add.eq(Mux(announce.valid, announce.length, 0)),
-        ]
-        flits, left = self.taken.flits, announced.count[1]
-        for k in stages:
-            m.d.sync += late[k].eq(self.claim[k])
-            largest, read = (1, (k, 0)) if k else (config.limit, (0,))
-            m.submodules[f"claimed_{k}"] = tally = Tally(**limits, largest=largest, reads=len(read))
+        m.submodules.sweep = sweep = Sweep(queues)
+
+        def tally(name, reads, write, value):
+            """A tally that reads these queues, and gives that of the first its new value."""
+            m.submodules[name] = tally = Tally(queues, limit=config.limit, reads=len(reads))
+            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
             m.d.comb += [
-                queue.eq(of_stage[stage]) for queue, stage in zip(tally.queue, read, strict=True)
+                tally.sweep.eq(sweep.entry),
+                tally.swept.eq(sweep.done),
+                tally.write.eq(write),
+                tally.value.eq(value(tally.count[0])),
             ]
-            one_flit = late[k].any()
-            m.d.comb += tally.add.eq(one_flit if k else Mux(self.taken.valid, flits, one_flit))
-            left = left - tally.count[-1]
-        m.d.comb += flits.eq(left)
+            return tally.count
+
+        late = [Signal(queues, name=f"late_{k}") for k in stages]
+        m.d.sync += [late[k].eq(self.claim[k]) for k in stages]
+        of_stage = [encode(claim) for claim in late]
+        announced = tally(
+            "announced",
+            [announce.queue, of_stage[0]],
+            announce.valid,
+            lambda count: count + announce.length,
+        )
+        left = announced[1]
+        for k in stages[1:]:
+            reads = [of_stage[k], of_stage[0]]
+            left = left - tally(f"claimed_{k}", reads, late[k].any(), lambda count: count + 1)[1]
+        claimed_all = self.taken.valid
+        claims = tally(
+            "claimed_0",
+            [of_stage[0]],
+            late[0].any(),
+            lambda count: Mux(claimed_all, left, count + 1),
+        )
+        m.d.comb += self.taken.flits.eq(left - claims[0])
         m.d.sync += self.taken.valid.eq(self.connects)
 
         # The one packet that is still arriving.

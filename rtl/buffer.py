@@ -37,14 +37,14 @@ class Buffer(wiring.Component):
     -------
     push : In(PushSignature)
         A flit to store. The flits of a packet follow each other, ``length`` in all; the first one
-        only if the packet was offered in the cycle before and ``admit`` is high.
+        only if the packet was offered before, ``admit`` is high, and nothing else began since.
     offer : In(RoomSignature)
-        The packet that ``admit`` and ``used_high`` are about in the next cycle.
+        The packet that ``admit`` and ``used_high`` are about from the next cycle on.
     admit : Out(1)
-        There is room for the packet offered in the last cycle. A register. Low at first: for a
-        cycle, with rings for ``queues`` cycles more.
+        There is room for the packet that was offered last. A register. Low for ``queues``
+        cycles and one more after reset.
     used_high : Out(1)
-        Its queue uses ``mark_flits`` or more. A register.
+        Its queue used ``mark_flits`` or more. A register.
     pop : In(PopSignature)
         Read the head of a queue; nothing happens if it holds no flit.
     inject : In(1)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from models.packet import Broken, Drop, Operation
 from rtl.backlog import AnnounceSignature
-from rtl.buffer import PushSignature
+from rtl.buffer import PushSignature, RoomSignature
 from rtl.packet import AxisLayout, HeaderLayout, length_shape
 from rtl.table import Table
 
@@ -18,7 +18,6 @@ __all__ = [
     "BrokenSignature",
     "Classifier",
     "DropSignature",
-    "OfferSignature",
     "ProgramSignature",
 ]
 
@@ -32,13 +31,6 @@ class Phase(enum.Enum):
     BODY = 1  # the next flit
     PAD = 2  # nothing: the packet is broken, padding is pushed
     EAT = 3  # what is left of a stream that was dropped or broken
-
-
-class OfferSignature(wiring.Signature):
-    """The packet that may be admitted in the next cycle; zero if there is none or it is refused."""
-
-    def __init__(self, config: SwitchConfig):
-        super().__init__({"queue": Out(range(config.queues)), "length": Out(length_shape(config))})
 
 
 class DropSignature(wiring.Signature):
@@ -125,12 +117,13 @@ class Classifier(wiring.Component):
     program : In(ProgramSignature)
         Replace an entry of a table; in the next cycle ``i.ready`` is low, and so is ``ready``.
     admit, used_high : In(1)
-        Registers of the buffer: there is room for the ``offer`` of the last cycle; its queue is
-        congested, which marks the packet.
+        Registers of the buffer: there is room for the last ``offer``; its queue is congested, which
+        marks the packet.
     push : Out(PushSignature)
         Flits of accepted packets; ``length`` counts with ``first``.
-    offer : Out(OfferSignature)
-        What is going to be in the last stage, as if it were a head.
+    offer : Out(RoomSignature)
+        What enters the last stage, as if it were a head; or the head there that waits for room.
+        Zero if it is none or refused.
     announce : Out(AnnounceSignature)
         Enough of a packet has been pushed, with this flit, that it may leave.
     complete : Out(1)
@@ -159,7 +152,7 @@ class Classifier(wiring.Component):
                 "admit": In(1),
                 "used_high": In(1),
                 "push": Out(PushSignature(config)),
-                "offer": Out(OfferSignature(config)),
+                "offer": Out(RoomSignature(config)),
                 "announce": Out(AnnounceSignature(config)),
                 "complete": Out(1),
                 "accepted": Out(1),
@@ -322,20 +315,26 @@ class Classifier(wiring.Component):
                 ),
             ]
 
-        # Third to last stage: the offer, and comparisons with constants.
+        # Third to last stage: the offer, and comparisons with constants. A head that was refused room
+        # is offered again and again; meanwhile, and in the cycle after, nothing moves, so that
+        # whose turn it is does not depend on what the buffer has just said.
         queue, length = Signal.like(offer.queue), Signal.like(offer.length)  # of the last stage
+        coming_queue, coming_length = (Mux(routed.good, routed[n], 0) for n in ("queue", "length"))
+        retries = Signal()
         start = Signal(length_width)
         expected = Signal(count_width)  # valid bytes of the packet under way on its end, less one
         misfit = routed.ragged | (routed.last & (routed.count != routed.tail))
         m.d.comb += [
-            offer.queue.eq(Mux(go, Mux(routed.good, routed.queue, 0), queue)),
-            offer.length.eq(Mux(go, Mux(routed.good, routed.length, 0), length)),
+            offer.valid.eq(go | retries),
+            offer.queue.eq(Mux(retries, queue, coming_queue)),
+            offer.length.eq(Mux(retries, length, coming_length)),
             start.eq((routed.low + routed.high) >> 8),
         ]
-        m.d.sync += [queue.eq(offer.queue), length.eq(offer.length)]
         with m.If(go):
             m.d.sync += [
                 follow(head, routed),
+                queue.eq(coming_queue),
+                length.eq(coming_length),
                 head.tail.eq(routed.tail),
                 head.odd.eq(routed.odd),
                 head.good.eq(routed.good),
@@ -387,8 +386,10 @@ class Classifier(wiring.Component):
         # What happens in this cycle.
         in_body = phase == Phase.BODY
         may_begin, resets = Signal(), Signal()  # the controls, a cycle late: `go` has no time
+        waits = first & head.good & ~self.admit & ~resets
         m.d.sync += [
-            may_begin.eq(self.enable & ~self.drain & ~self.reset),
+            may_begin.eq(self.enable & ~self.drain & ~self.reset & ~waits),
+            retries.eq(waits & ~self.reset),
             resets.eq(self.reset),
         ]
         patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)

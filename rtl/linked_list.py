@@ -8,6 +8,7 @@ from models.config import SwitchConfig
 from rtl.free_list import FreeList
 from rtl.packet import length_shape
 from rtl.ring import StorageSignature
+from rtl.sweep import Sweep
 from rtl.tally import Tally
 
 __all__ = ["LinkedList"]
@@ -37,12 +38,9 @@ class LinkedList(wiring.Component):
         config, push, pop, offer = self.config, self.push, self.pop, self.offer
         slot_shape = range(config.ingress_flits)
 
+        m.submodules.sweep = sweep = Sweep(config.queues)
+
         # Levels: flits that each queue holds, and that it uses (holds or was promised).
-        tallies = {"queues": config.queues, "limit": config.limit}
-        longest = config.max_packet_flits
-        m.submodules.promised = promised = Tally(**tallies, largest=longest, reads=3)
-        m.submodules.pushed = pushed = Tally(**tallies, largest=1, reads=2)
-        m.submodules.popped = popped = Tally(**tallies, largest=1, reads=3)
         popping, promise = Signal(), Signal(length_shape(config))
         same_queue = push.queue == pop.queue
         level = range(config.limit + 1)
@@ -50,18 +48,25 @@ class LinkedList(wiring.Component):
         used_push, used_pop, used_offer = Signal(level), Signal(level), Signal(level)
         m.d.comb += [
             promise.eq(Mux(push.valid & push.first, push.length, 0)),
-            popping.eq(pop.valid & (held_pop != 0)),
+            popping.eq(pop.valid & sweep.done & (held_pop != 0)),
             self.lost.eq(pop.valid & ~popping),
-            promised.add.eq(promise),
-            pushed.add.eq(push.valid),
-            popped.add.eq(popping),
         ]
-        for tally, queues in {
-            promised: (push.queue, pop.queue, offer.queue),
-            pushed: (push.queue, pop.queue),
-            popped: (pop.queue, push.queue, offer.queue),
-        }.items():
-            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, queues, strict=True)]
+        tallies = {"queues": config.queues, "limit": config.limit}
+        m.submodules.promised = promised = Tally(**tallies, reads=3)
+        m.submodules.pushed = pushed = Tally(**tallies, reads=2)
+        m.submodules.popped = popped = Tally(**tallies, reads=3)
+        for tally, reads, adds, amount in (
+            (promised, (push.queue, pop.queue, offer.queue), push.valid & push.first, push.length),
+            (pushed, (push.queue, pop.queue), push.valid, 1),
+            (popped, (pop.queue, push.queue, offer.queue), popping, 1),
+        ):
+            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
+            m.d.comb += [
+                tally.sweep.eq(sweep.entry),
+                tally.swept.eq(sweep.done),
+                tally.write.eq(adds),
+                tally.value.eq(tally.count[0] + amount),
+            ]
         m.d.comb += [
             held_push.eq(pushed.count[0] - popped.count[1]),
             held_pop.eq(pushed.count[1] - popped.count[0]),
@@ -81,14 +86,18 @@ class LinkedList(wiring.Component):
         extra = above_reserve(offered) - above_reserve(before) + promised_extra
         used_before_pop = used_pop + Mux(same_queue, promise, 0)
         popped_extra = popping & (used_before_pop > config.reserve)
-        m.d.sync += [
-            self.admit.eq(
-                (offered <= config.reserve)
-                | ((offered <= config.limit) & (shared + extra <= config.shared_flits))
-            ),
-            self.used_high.eq(before >= config.mark_flits),
-            shared.eq(shared + promised_extra - popped_extra),
-        ]
+        m.d.sync += shared.eq(shared + promised_extra - popped_extra)
+        with m.If(offer.valid):
+            m.d.sync += [
+                self.admit.eq(
+                    sweep.done
+                    & (
+                        (offered <= config.reserve)
+                        | ((offered <= config.limit) & (shared + extra <= config.shared_flits))
+                    )
+                ),
+                self.used_high.eq(sweep.done & (used_offer >= config.mark_flits)),
+            ]
 
         # Slots. The link of a slot is read as the slot is popped; the next pop uses it at once.
         m.submodules.free_list = free_list = FreeList(config.ingress_flits)

@@ -2,11 +2,12 @@
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
 from rtl.packet import FlitLayout, length_shape
+from rtl.sweep import Sweep
+from rtl.tally import Tally
 
 __all__ = ["PopSignature", "PushSignature", "Ring", "RoomSignature", "StorageSignature"]
 
@@ -41,10 +42,19 @@ class PushSignature(wiring.Signature):
 
 
 class RoomSignature(wiring.Signature):
-    """A packet of ``length`` flits for ``queue``, about which the buffer is asked."""
+    """A packet of ``length`` flits for ``queue``, about which the buffer is asked while ``valid``.
+
+    What it says shows from the next cycle on, until it is asked again.
+    """
 
     def __init__(self, config: SwitchConfig):
-        super().__init__({"queue": Out(range(config.queues)), "length": Out(length_shape(config))})
+        super().__init__(
+            {
+                "valid": Out(1),
+                "queue": Out(range(config.queues)),
+                "length": Out(length_shape(config)),
+            }
+        )
 
 
 class PopSignature(wiring.Signature):
@@ -64,11 +74,12 @@ class StorageSignature(wiring.Signature):
     pop : In(PopSignature)
         Read the head of a queue; nothing happens if it holds no flit.
     offer : In(RoomSignature)
-        The packet that ``admit`` and ``used_high`` are about in the next cycle.
+        The packet that ``admit`` and ``used_high`` are about from the next cycle on.
     admit : Out(1)
-        There is room for the packet that was offered in the last cycle. A register.
+        There is room for the packet that was offered last. A register. Low while the counts are
+        swept after reset, for ``queues`` cycles, and one more.
     used_high : Out(1)
-        Its queue uses ``mark_flits`` or more. A register.
+        Its queue used ``mark_flits`` or more. A register.
     lost : Out(1)
         The queue that is popped holds no flit. Combinational.
     write_slot, read_slot : Out(range(slots))
@@ -111,8 +122,7 @@ class Ring(wiring.Component):
     Two counts for each queue are all there is: flits promised, and flits popped (from ``limit`` on,
     so that the difference is what is free). Once a packet is in, the promised are those that are
     in, and where the next goes; while it comes, that is in a register, as packets come one at a
-    time. The counts are in distributed RAM, which is swept after reset: for ``queues`` cycles no
-    packet is admitted.
+    time.
 
     Parameters
     ----------
@@ -134,55 +144,50 @@ class Ring(wiring.Component):
         slots = ring_slots(config)
         count = range(2 * slots)
 
-        # Sweep.
-        sweep, swept = Signal(range(config.queues)), Signal()
-        with m.If(~swept):
-            m.d.sync += [sweep.eq(sweep + 1), swept.eq(sweep == config.queues - 1)]
-
-        # Counts. The memory of each has one write port and as many for reading as it needs.
-        m.submodules.promised = promised = Memory(shape=count, depth=config.queues, init=[])
-        m.submodules.popped = popped = Memory(shape=count, depth=config.queues, init=[])
-        promise, gives = promised.write_port(), popped.write_port()
-
-        def read(memory, queue):
-            port = memory.read_port(domain="comb")
-            m.d.comb += port.addr.eq(queue)
-            return port.data
+        # Counts.
+        m.submodules.sweep = sweep = Sweep(config.queues)
+        counts = {"queues": config.queues, "limit": 2 * slots - 1}
+        m.submodules.promised = promised = Tally(**counts, reads=3)
+        m.submodules.popped = popped = Tally(**counts, reads=2, start=config.limit)
+        for tally, reads in {
+            promised: (push.queue, pop.queue, offer.queue),
+            popped: (pop.queue, offer.queue),
+        }.items():
+            m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
+            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
 
         # Push.
         queue, tail, place = Signal.like(push.queue), Signal(count), Signal(count)
         begins = push.valid & push.first
         m.d.comb += [
-            place.eq(Mux(push.first, read(promised, push.queue), tail)),
-            promise.en.eq(begins | ~swept),
-            promise.addr.eq(Mux(swept, push.queue, sweep)),
-            promise.data.eq(Mux(swept, place + push.length, 0)),
+            place.eq(Mux(push.first, promised.count[0], tail)),
+            promised.write.eq(begins),
+            promised.value.eq(promised.count[0] + push.length),
             self.write_slot.eq(Cat(place[:-1], push.queue)),
         ]
         with m.If(push.valid):
             m.d.sync += [queue.eq(push.queue), tail.eq(place + 1)]
 
         # Pop.
-        head = read(popped, pop.queue)
+        head = popped.count[0]
         start = (head - config.limit)[: len(head)]
-        comes, whole = start == tail, start == read(promised, pop.queue)
-        empty = ~swept | Mux(pop.queue == queue, comes, whole)
+        comes, whole = start == tail, start == promised.count[1]
+        empty = ~sweep.done | Mux(pop.queue == queue, comes, whole)
         m.d.comb += [
             self.lost.eq(pop.valid & empty),
-            gives.en.eq((pop.valid & ~empty) | ~swept),
-            gives.addr.eq(Mux(swept, pop.queue, sweep)),
-            gives.data.eq(Mux(swept, head + 1, config.limit)),
+            popped.write.eq(pop.valid & ~empty),
+            popped.value.eq(head + 1),
             self.read_slot.eq(Cat(start[:-1], pop.queue)),
         ]
 
         # Room: what is free in the queue that is offered, also if the packet that begins is of it.
-        free, low = Signal(count), config.limit - config.mark_flits
-        m.d.comb += free.eq(read(popped, offer.queue) - read(promised, offer.queue))
-        behind = push.valid & push.first & (push.queue == offer.queue)
+        free = Signal(count)
+        m.d.comb += free.eq(popped.count[1] - promised.count[2])
+        behind = begins & (push.queue == offer.queue)
         fits, fits_behind = free >= offer.length, free >= offer.length + push.length
-        high, high_behind = low >= free, low + push.length >= free
-        m.d.sync += [
-            self.admit.eq(swept & Mux(behind, fits_behind, fits)),
-            self.used_high.eq(swept & Mux(behind, high_behind, high)),
-        ]
+        with m.If(offer.valid):
+            m.d.sync += [
+                self.admit.eq(sweep.done & Mux(behind, fits_behind, fits)),
+                self.used_high.eq(sweep.done & (free <= config.limit - config.mark_flits)),
+            ]
         return m

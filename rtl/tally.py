@@ -1,6 +1,6 @@
 """Counters of queues in distributed memory."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -9,61 +9,63 @@ __all__ = ["Tally"]
 
 
 class Tally(wiring.Component):
-    """Count events of each queue, modulo a power of two.
+    """A count of each queue, modulo a power of two.
 
     The difference of two tallies is the level of each queue, and each has one write port only.
-    Latency: 0 cycles from ``queue`` to ``count`` (combinational). All counts are zero after reset,
-    without a cycle spent on clearing: a count is used only once it has been written.
+    Latency: 0 cycles from ``queue`` to ``count`` (combinational), 1 cycle from ``value``.
+    Counts mean nothing after reset, until a sweep has written them.
 
     Parameters
     ----------
     queues : int
-        Number of counters.
+        Number of counts.
     limit : int
         Largest difference that must be told apart.
-    largest : int
-        Largest amount that is added at once.
     reads : int
-        Counters that are read in a cycle.
+        Counts that are read in a cycle.
+    start : int
+        What the sweep writes.
 
     Members
     -------
-    add : In(range(largest + 1))
-        Added to the counter of ``queue[0]``.
     queue : In(range(queues)).array(reads)
-        Counters to read.
+        Counts to read.
     count : Out(range(limit + 1)).array(reads)
-        Their values before the addition of this cycle.
+        What they are before the write of this cycle.
+    write : In(1)
+        The count of ``queue[0]`` gets a new value.
+    value : In(range(limit + 1))
+        That.
+    swept : In(1)
+        While low, the count of ``sweep`` is set to ``start``, and no other is written.
+    sweep : In(range(queues))
+        Count that is swept.
     """
 
-    def __init__(self, queues: int, *, limit: int, largest: int, reads: int):
-        self.queues = queues
+    def __init__(self, queues: int, *, limit: int, reads: int, start: int = 0):
+        self.queues, self.start = queues, start
         super().__init__(
             {
-                "add": In(range(largest + 1)),
                 "queue": In(range(queues)).array(reads),
                 "count": Out(range(limit + 1)).array(reads),
+                "write": In(1),
+                "value": In(range(limit + 1)),
+                "swept": In(1),
+                "sweep": In(range(queues)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        shape = self.count[0].shape()
+        shape = self.value.shape()
         m.submodules.memory = memory = Memory(shape=shape, depth=self.queues, init=[])
-        write = memory.write_port()
-        written = Signal(self.queues)
-
         for queue, count in zip(self.queue, self.count, strict=True):
             read = memory.read_port(domain="comb")
-            m.d.comb += [
-                read.addr.eq(queue),
-                count.eq(Mux(written.bit_select(queue, 1), read.data, 0)),
-            ]
+            m.d.comb += [read.addr.eq(queue), count.eq(read.data)]
+        write = memory.write_port()
         m.d.comb += [
-            write.addr.eq(self.queue[0]),
-            write.data.eq(self.count[0] + self.add),
-            write.en.eq(self.add != 0),
+            write.addr.eq(Mux(self.swept, self.queue[0], self.sweep)),
+            write.data.eq(Mux(self.swept, self.value, self.start)),
+            write.en.eq(self.write | ~self.swept),
         ]
-        with m.If(write.en):
-            m.d.sync += written.eq(written | (1 << self.queue[0]))
         return m

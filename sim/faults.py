@@ -402,8 +402,8 @@ FAULTS = (
         name="offer",
         meaning="a head that waits is not offered again",
         file="rtl/classifier.py",
-        old="offer.length.eq(Mux(go, Mux(routed.good, routed.length, 0), length)),",
-        new="offer.length.eq(Mux(routed.good, routed.length, 0)),",
+        old="offer.length.eq(Mux(retries, length, coming_length)),",
+        new="offer.length.eq(coming_length),",
         check="classifier bench",
     ),
     Fault(

@@ -77,6 +77,8 @@ def test_rtl_latency_is_one_cycle():
     dut = Backlog(TINY)
 
     async def bench(ctx):
+        for _ in range(TINY.queues):  # swept
+            await ctx.tick()
         ctx.set(dut.announce.valid, 1)
         ctx.set(dut.announce.queue, 3)
         ctx.set(dut.announce.length, 2)

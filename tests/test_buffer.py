@@ -25,10 +25,18 @@ STATIC = TINY.with_(name="STATIC", reserve_flits=8, limit_flits=8)
 ODD = TINY.with_(name="ODD", ports=3, classes=1, ingress_flits=33, reserve_flits=11, limit_flits=11)
 
 
+def swept(config) -> BufferModel:
+    """A buffer that admits packets."""
+    model = BufferModel(config)
+    for _ in range(config.queues):
+        model.step()
+    return model
+
+
 def push_packet(model: BufferModel, queue: int, length: int) -> bool:
     """Push a packet if it is admitted; return whether it was."""
     i = model.inputs
-    i.offer_queue[0], i.offer_length[0] = queue, length
+    i.offer_valid[0], i.offer_queue[0], i.offer_length[0] = 1, queue, length
     model.step()
     if not model.state.admit[0]:
         return False
@@ -41,7 +49,7 @@ def push_packet(model: BufferModel, queue: int, length: int) -> bool:
 
 
 def test_model_keeps_every_reserve():
-    model, used = BufferModel(TINY), 0
+    model, used = swept(TINY), 0
     while push_packet(model, 0, 1):
         used += 1
     assert used == TINY.limit
@@ -50,9 +58,9 @@ def test_model_keeps_every_reserve():
 
 
 def test_model_marks_congestion_at_half_of_the_limit():
-    model = BufferModel(TINY)
+    model = swept(TINY)
     for used in range(TINY.limit):
-        model.inputs.offer_queue[0] = 1
+        model.inputs.offer_valid[0], model.inputs.offer_queue[0] = 1, 1
         model.step()
         assert model.step().used_high[0] == (used >= TINY.mark_flits)
         assert push_packet(model, 1, 1)

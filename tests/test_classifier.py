@@ -82,15 +82,16 @@ def test_model_offers_the_head_that_comes_next():
     i, o = model.inputs, model.outputs
     i.enable[0], i.enabled[0], i.i_valid[0], i.i_payload_last[0] = 1, 3, 1, 1
     offers = []
-    for length in (8, 24, 16, 32, 40, 48):
+    for length in (8, 24, 16, 32, 40, 48, 56):
         i.i_payload_data[0, 0] = header(length=length)
         model.step()
-        offers.append(int(o.offer_length[0]))
-    assert offers == [0, 0, 0, 1, 1, 1]  # it waits in the last stage, and is offered again
-    assert not o.i_ready[0]
+        offers.append(int(o.offer_length[0]) if o.offer_valid[0] else -1)
+    assert offers == [0, 0, 0, 1, -1, 1, 1]  # it waits in the last stage, and is offered again
     i.admit[0] = 1
     model.step()
-    assert o.push_valid[0] and o.i_ready[0] and o.offer_length[0] == 3
+    assert not o.i_ready[0] and o.offer_length[0] == 1
+    model.step()
+    assert o.push_valid[0] and o.i_ready[0] and o.offer_valid[0] and o.offer_length[0] == 3
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ MORE = [
 def test_model_shows_a_packet_five_cycles_after_its_flit():
     model, header = IngressModel(TINY), Header(destination=1, source=0, length=8).pack()
     i = model.inputs
-    i.enable[0], i.enabled[0], i.i_valid[0] = 1, 3, 1
+    i.enable[0], i.enabled[0] = 1, 3
+    for _ in range(TINY.queues):  # swept
+        model.step()
+    i.i_valid[0] = 1
     i.i_payload_data[0, 0] = np.array(header, np.uint64).astype(np.int64)
     i.i_payload_keep[0], i.i_payload_last[0] = 0xFF, 1
     shown = []

@@ -142,8 +142,8 @@ class Input(wiring.Component):
             opened.eq((opened | (self.began & self.taken.open)) & ~self.complete),
             busy.eq(self.began | self.keeps),
         ]
-        with m.If(self.began):
-            m.d.sync += ahead.eq(self.taken.flits + self.lost)
+        with m.If(self.began):  # and nothing is lost: that only befalls a connection that is open
+            m.d.sync += ahead.eq(self.taken.flits)
         with m.Else():
             m.d.sync += ahead.eq(ahead + self.lost - books)
 

@@ -23,6 +23,7 @@ class Driver:
     def __init__(self, model: BufferModel, load: float, pops: float, rng: np.random.Generator):
         self.model, self.load, self.pops, self.rng = model, load, pops, rng
         self.left = 0  # flits of the packet under way
+        self.asked = False  # about the packet that is offered, since the last one began
         self.queue = self.popped_queue = 0
         self.favourites = rng.integers(model.config.queues, size=2)  # so that some queues fill up
 
@@ -34,7 +35,7 @@ class Driver:
     def drive(self) -> None:
         config, i, rng = self.model.config, self.model.inputs, self.rng
         first, offered = not self.left, (int(i.offer_queue[0]), int(i.offer_length[0]))
-        admitted = bool(self.model.state.admit[0] and offered[1])
+        admitted = bool(self.model.state.admit[0] and self.asked)
         i.push_valid[0] = rng.random() < self.load and (not first or admitted)
         if i.push_valid[0]:
             if first:
@@ -43,10 +44,13 @@ class Driver:
             self.left -= 1
         i.push_first[0], i.push_queue[0] = first, self.queue
         taken = i.push_valid[0] and first
-        if taken or not offered[1] or rng.random() < 0.3:
+        i.offer_valid[0] = taken or rng.random() < 0.7
+        if taken or not self.asked or (i.offer_valid[0] and rng.random() < 0.4):
             i.offer_queue[0] = self.queue if rng.random() < 0.4 else self.any_queue()
             longest = config.max_packet_flits
             i.offer_length[0] = rng.choice([1, 2, longest, int(rng.integers(1, longest + 1))])
+            self.asked = False
+        self.asked |= bool(i.offer_valid[0])
         i.push_flit_data[0] = rng.integers(WORD.min, WORD.max, size=config.words)
         i.push_flit_count[0] = rng.integers(config.flit_bytes)
         i.push_flit_parity[0, 0] = rng.integers(1 << config.words)

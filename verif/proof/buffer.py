@@ -46,13 +46,22 @@ class BufferProof(wiring.Component):
         config, pop = self.config, self.pop
         m.submodules.dut = dut = Buffer(config)
 
-        # Packets: the flits of one follow each other, its first only if it is admitted: offered in
-        # the cycle before.
+        # Packets: the flits of one follow each other, its first only if it is admitted: the last to
+        # be offered, and nothing has begun since.
         left, queue = Signal(length_shape(config)), Signal(range(config.queues))
         first = left == 0
         offered_queue, offered_length = Signal.like(queue), Signal.like(left)
-        m.d.sync += [offered_queue.eq(self.offer.queue), offered_length.eq(self.offer.length)]
+        offered = Signal()
+        with m.If(self.offer.valid):
+            m.d.sync += [
+                offered.eq(1),
+                offered_queue.eq(self.offer.queue),
+                offered_length.eq(self.offer.length),
+            ]
+        with m.Elif(self.valid & first):
+            m.d.sync += offered.eq(0)
         m.d.comb += [
+            dut.offer.valid.eq(self.offer.valid),
             dut.offer.queue.eq(self.offer.queue),
             dut.offer.length.eq(self.offer.length),
             dut.push.valid.eq(self.valid),
@@ -65,10 +74,13 @@ class BufferProof(wiring.Component):
             Assume(self.queue < config.queues),
             Assume(pop.queue < config.queues),
             Assume((self.length != 0) & (self.length <= config.max_packet_flits)),
-            Assume(~(self.valid & first) | dut.admit),
             Assume(
                 ~(self.valid & first)
-                | ((self.queue == offered_queue) & (self.length == offered_length))
+                | (
+                    (dut.admit & offered)
+                    & (self.queue == offered_queue)
+                    & (self.length == offered_length)
+                )
             ),
         ]
         with m.If(self.valid):
