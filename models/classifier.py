@@ -37,8 +37,8 @@ ClassifierOutputs = namedtuple(
 ClassifierState = namedtuple(
     "ClassifierState",
     "full data keep last error route members refusal phase routes partitions age gap may_begin "
-    "resets retries queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
-    "broke broken_reason",
+    "resets retries queue length tail sent mark over stalled accepted dropped drop_reason "
+    "drop_header broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)

@@ -315,7 +315,7 @@ class Classifier(wiring.Component):
                 ),
             ]
 
-        # Third to last stage: the offer, and comparisons with constants. A head that was refused room
+        # Third to last stage: the offer, and comparisons with constants. A head that found no room
         # is offered again and again; meanwhile, and in the cycle after, nothing moves, so that
         # whose turn it is does not depend on what the buffer has just said.
         queue, length = Signal.like(offer.queue), Signal.like(offer.length)  # of the last stage
