@@ -99,13 +99,17 @@ class Buffer(wiring.Component):
             attrs={"no_rw_check": 1},
         )
         write, read = flits.write_port(), flits.read_port(domain="comb")
-        output = Signal(FlitLayout(config), reset_less=True)  # of the memory
+        # Of the memory, and behind it. Without a reset both are registers of the block RAM.
+        output, leaving = (
+            Signal(FlitLayout(config), reset_less=True, name=n) for n in ("output", "leaving")
+        )
         popped, popped_queue = Signal(), Signal.like(pop.queue)
         m.d.comb += [
             write.addr.eq(storage.write_slot),
             write.data.eq(push.flit),
             write.en.eq(push.valid),
             read.addr.eq(storage.read_slot),
+            self.o.flit.eq(leaving),
             self.released.valid.eq(self.o.valid),
         ]
         with m.If(self.inject):
@@ -114,7 +118,7 @@ class Buffer(wiring.Component):
             output.eq(read.data),
             popped.eq(popping),
             popped_queue.eq(pop.queue),
-            self.o.flit.eq(output),
+            leaving.eq(output),
             self.o.valid.eq(popped),
             self.released.queue.eq(popped_queue),
         ]

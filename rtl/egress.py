@@ -81,7 +81,8 @@ class Ends(wiring.Component):
         left = Signal.like(self.head)  # what has left in the last cycle
         fetches = [Signal(self.config.classes, name=f"fetches_{n}") for n in range(3)]  # one-hot
         place = [Signal(places, name=f"place_{n}") for n in range(2)]
-        output, fetched = Signal(reset_less=True), Signal()  # of the memory, behind it
+        # Of the memory, behind it: without a reset both are registers of the block RAM.
+        output, fetched = Signal(reset_less=True), Signal(reset_less=True)
         m.d.sync += [
             left.eq(self.head),
             fetches[0].eq(self.gets & self.far),

