@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
+from rtl.selection import lowest
 
 __all__ = ["ClassArbiter"]
 
@@ -80,9 +81,7 @@ class ClassArbiter(wiring.Component):
         for k in range(self.picks):
             preferred = self.request[k] & positive
             candidates = Mux(preferred.any(), preferred, self.request[k])
-            reverse = candidates[::-1]
-            lowest = (reverse & -reverse)[: self.config.classes]
-            m.d.comb += self.grant[k].eq(lowest[::-1])
+            m.d.comb += self.grant[k].eq(lowest(candidates[::-1])[::-1])
             if weighted:
                 m.d.comb += self.spent[k].eq(self.request[k].any() & ~preferred.any())
 

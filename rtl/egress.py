@@ -261,7 +261,11 @@ class Egress(wiring.Component):
                 near[c].eq(~(many | stored[2])),  # less than Ends.AHEAD
                 far[c].eq(many | (stored[2] & stored[:2].any())),  # more
             ]
-        m.d.comb += self.occupancy.eq(sum(self.stored))
+        if config.classes == 1:
+            m.d.comb += self.occupancy.eq(self.stored[0])
+        else:
+            with m.If(puts.any() != gets.any()):
+                m.d.sync += self.occupancy.eq(self.occupancy + Mux(gets.any(), -1, 1))
         head, tail, reads = Signal(range(ring)), Signal(range(ring)), Signal(range(config.classes))
         m.d.comb += [
             tail.eq(tails[self.checked_class]),

@@ -144,13 +144,18 @@ class Ring(wiring.Component):
         slots = ring_slots(config)
         count = range(2 * slots)
 
+        # What was offered last: the packet that begins, if one does.
+        asked_queue, asked_length = Signal.like(offer.queue), Signal.like(offer.length)
+        with m.If(offer.valid):
+            m.d.sync += [asked_queue.eq(offer.queue), asked_length.eq(offer.length)]
+
         # Counts.
         m.submodules.sweep = sweep = Sweep(config.queues)
         counts = {"queues": config.queues, "limit": 2 * slots - 1}
         m.submodules.promised = promised = Tally(**counts, reads=3)
         m.submodules.popped = popped = Tally(**counts, reads=2, start=config.limit)
         for tally, reads in {
-            promised: (push.queue, pop.queue, offer.queue),
+            promised: (asked_queue, pop.queue, offer.queue),
             popped: (pop.queue, offer.queue),
         }.items():
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
@@ -162,7 +167,7 @@ class Ring(wiring.Component):
         m.d.comb += [
             place.eq(Mux(push.first, promised.count[0], tail)),
             promised.write.eq(begins),
-            promised.value.eq(promised.count[0] + push.length),
+            promised.value.eq(promised.count[0] + asked_length),
             self.write_slot.eq(Cat(place[:-1], push.queue)),
         ]
         with m.If(push.valid):
@@ -183,8 +188,8 @@ class Ring(wiring.Component):
         # Room: what is free in the queue that is offered, also if the packet that begins is of it.
         free = Signal(count)
         m.d.comb += free.eq(popped.count[1] - promised.count[2])
-        behind = begins & (push.queue == offer.queue)
-        fits, fits_behind = free >= offer.length, free >= offer.length + push.length
+        behind = begins & (asked_queue == offer.queue)
+        fits, fits_behind = free >= offer.length, free >= offer.length + asked_length
         with m.If(offer.valid):
             m.d.sync += [
                 self.admit.eq(sweep.done & Mux(behind, fits_behind, fits)),

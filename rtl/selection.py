@@ -2,7 +2,7 @@
 
 from amaranth import Cat, Mux, Value
 
-__all__ = ["above", "encode", "first"]
+__all__ = ["above", "encode", "first", "lowest"]
 
 
 def smeared(vector: Value) -> Value:

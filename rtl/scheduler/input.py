@@ -1,5 +1,8 @@
 """One input: what it shows, the grant that it accepts, and its connection."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import C, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, encode, first
+from rtl.selection import above, encode, first, lowest
 from rtl.vector import Vector
 
 __all__ = ["Input"]
@@ -109,12 +112,17 @@ class Input(wiring.Component):
             candidates = self.grant[k] & ~older
             older |= self.grant[k]
             choice = Signal(ports, name=f"choice_{k}")
-            m.d.comb += choice.eq(first(candidates, pointers[0]))
             if self.config.class_policy == "strict" and classes > 1:
-                for c in range(classes):  # the highest writes last
-                    mine = candidates & Cat(self.traffic_class[k][o][c] for o in range(ports))
-                    with m.If(mine.any()):
-                        m.d.comb += choice.eq(first(mine, pointers[0]))
+                mine = [  # from the highest class down
+                    candidates & Cat(self.traffic_class[k][o][c] for o in range(ports))
+                    for c in reversed(range(classes))
+                ]
+                best = lowest(Cat(grants.any() for grants in mine))
+                firsts = (first(grants, pointers[0]) for grants in mine)
+                picks = [pick & b.replicate(ports) for pick, b in zip(firsts, best, strict=True)]
+                m.d.comb += choice.eq(reduce(or_, picks))
+            else:
+                m.d.comb += choice.eq(first(candidates, pointers[0]))
             queue = Signal(self.config.queues, name=f"queue_{k}")
             m.d.comb += queue.eq(
                 Cat(self.traffic_class[k][o] & choice[o].replicate(classes) for o in range(ports))
@@ -124,28 +132,36 @@ class Input(wiring.Component):
             m.d.comb += self.claim[k].eq(queue & ~refused.replicate(self.config.queues))
             m.d.sync += self.accept[k].eq(choice & ~refused.replicate(ports))
             if k == 0:
-                m.d.comb += self.connects.eq((queue & self.many).any() & ~refused)
+                several = Cat(  # per output: the queue that it has granted has many
+                    (self.traffic_class[0][o] & self.many[o * classes : (o + 1) * classes]).any()
+                    for o in range(ports)
+                )
+                m.d.comb += self.connects.eq((choice & several).any() & ~refused)
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.began.eq(self.connects)
 
-        # The connection. `ahead` is two more than the flits that have no slot yet: so it starts
-        # with the number that was taken, when two slots are gone.
+        # The connection. `ahead` is two more than the flits that have no slot yet, 2 or more: so it
+        # starts with the number that was taken, when two slots are gone. Comparisons are with
+        # single values, which are no chains of carries.
         ahead, opened = Signal(range(self.config.limit + 3), init=2), Signal()
         connected = Signal(range(self.config.queues))
         busy = Signal()  # with a connection that began earlier than in the last cycle
-        books = self.began | (ahead > 2)
-        m.d.comb += [self.keeps.eq(opened | (ahead > 4)), held[0].eq(self.began | busy)]
+        waiting = ahead != 2
+        few = (ahead == 2) | (ahead == 3) | (ahead == 4)
+        m.d.comb += [self.keeps.eq(opened | ~few), held[0].eq(self.began | busy)]
         m.d.sync += [
-            self.books.eq(books),
-            self.holds.eq(books | opened),
+            self.books.eq(self.began | waiting),
+            self.holds.eq(self.began | waiting | opened),
             opened.eq((opened | (self.began & self.taken.open)) & ~self.complete),
             busy.eq(self.began | self.keeps),
         ]
         with m.If(self.began):  # and nothing is lost: that only befalls a connection that is open
             m.d.sync += ahead.eq(self.taken.flits)
-        with m.Else():
-            m.d.sync += ahead.eq(ahead + self.lost - books)
+        with m.Elif(waiting & ~self.lost):
+            m.d.sync += ahead.eq(ahead - 1)
+        with m.Elif(~waiting & self.lost):
+            m.d.sync += ahead.eq(3)
 
         # Slots on their way to the match: what stage k claimed joins two cycles after its grant.
         slot, taken = Signal(self.queue_layout), self.holds

@@ -1,5 +1,8 @@
 """One output: the class that it picks, and its connection."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Array, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -93,7 +96,7 @@ class Output(wiring.Component):
         # Grants. What is granted now, if it shows many, may become a connection: no other grant
         # in stage 0 then.
         of_class = zip(self.many, self.traffic_class[0], strict=True)
-        several = sum(many & c.replicate(ports) for many, c in of_class)
+        several = reduce(or_, (many & c.replicate(ports) for many, c in of_class))
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
         m.d.comb += held[0].eq(begins | connection.valid | (self.grant & several).any())
         m.submodules.arbiter = arbiter = ClassArbiter(self.config, picks=stages)
