@@ -15,6 +15,9 @@ FAULTS = {  # what is broken: text, and what stands there instead
     "halves of a wide read": ("outb[17:0] : WIDE ?", "outb[35:18] : WIDE ?"),
     "initial values": ("INIT[20*n +: 18]", "INIT[18*n +: 18]"),
     "collision": ("ada[13:5] == adb[13:5] ? maskb", "1'b0 ? maskb"),
+    "register that waits": ("else if (oceb) registerb", "else registerb"),
+    "register of a wide read": ("outb = REGMODE_B ==", "outb = !WIDE && REGMODE_B =="),
+    "enable of the register": ('OCEBMUX == "INV" ? !OCEB', 'OCEBMUX == "INV" ? OCEB'),
     "write that reset holds off": ("onb && web && !rstb", "onb && web"),
 }
 

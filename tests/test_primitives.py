@@ -7,13 +7,26 @@ import pytest
 
 from models.config import NODE, PROTO, TINY
 from rtl.arbiter import Arbiter
+from rtl.buffer import Buffer
+from rtl.crossbar import Crossbar
 from rtl.egress import Egress
 from rtl.switch import Switch
 from sim.primitives import Primitives
 from sim.verilator import run_bench
 
 QUICK = TINY.with_(stall_cycles=32)
-MAKERS = {"arbiter": lambda config: Arbiter(config.ports), "egress": Egress, "switch": Switch}
+# Small enough for its memories to be one block RAM deep: no multiplexer is behind them.
+BLOCKS = PROTO.with_(
+    ingress_flits=1024, reserve_flits=64, limit_flits=64, max_packet_bytes=512, name="BLOCKS"
+)
+EIGHT = TINY.with_(name="EIGHT", ports=8, ingress_flits=128, egress_flits=256)
+MAKERS = {
+    "arbiter": lambda config: Arbiter(config.ports),
+    "buffer": Buffer,
+    "crossbar": Crossbar,
+    "egress": Egress,
+    "switch": Switch,
+}
 
 
 def matches(noun: str, config, fault=None, **options: Any) -> Primitives:
@@ -61,12 +74,39 @@ def test_fault_in_the_netlist_is_caught(fault):
         matches("arbiter", NODE, lambda module: flip(module["cells"], *change), cycles=1000)
 
 
+def registered(module: dict[str, Any]) -> list[dict[str, Any]]:
+    """Block RAMs whose read port has its output register in use."""
+    return [
+        cell
+        for cell in module["cells"].values()
+        if cell["type"] == "DP16KD" and cell["parameters"]["REGMODE_B"] == "OUTREG"
+    ]
+
+
+@pytest.mark.verilator
+def test_netlist_of_wide_multiplexers_matches_model():
+    top = matches("crossbar", EIGHT, cycles=1000)
+    assert top.cells["L6MUX21"]
+
+
+@pytest.mark.verilator
+def test_fault_in_a_wide_multiplexer_is_caught():
+    def swap(module: dict[str, Any]) -> None:
+        cell = next(cell for cell in module["cells"].values() if cell["type"] == "PFUMX")
+        pins = cell["connections"]
+        pins["ALUT"], pins["BLUT"] = pins["BLUT"], pins["ALUT"]
+
+    with pytest.raises(AssertionError, match=r"cycle \d+: o\."):
+        matches("crossbar", EIGHT, swap, cycles=1000)
+
+
 @pytest.mark.verilator
 @pytest.mark.slow
-def test_netlist_of_block_rams_matches_model():
-    """Buffers of PROTO lie in block RAMs."""
-    top = matches("egress", PROTO, cycles=1000)
-    assert top.cells["DP16KD"]
+@pytest.mark.parametrize("noun", ["buffer", "egress"])
+def test_netlist_of_block_rams_matches_model(noun):
+    """Flits lie in block RAMs, which hold what was read, too."""
+    top = matches(noun, BLOCKS, cycles=1000)
+    assert registered(top.module)
 
 
 @pytest.mark.verilator
@@ -81,6 +121,21 @@ def test_fault_in_a_block_ram_is_caught():
 
     with pytest.raises(AssertionError, match=r"cycle \d+: "):
         matches("egress", PROTO, swap, cycles=1000)
+
+
+@pytest.mark.verilator
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "noun, name, value", [("buffer", "REGMODE_B", "NOREG"), ("egress", "OCEBMUX", "INV")]
+)
+def test_fault_in_an_output_register_is_caught(noun, name, value):
+    """One that is left out, and one whose enable is the wrong way round."""
+
+    def change(module: dict[str, Any]) -> None:
+        registered(module)[0]["parameters"][name] = value
+
+    with pytest.raises(AssertionError, match=r"cycle \d+: "):
+        matches(noun, BLOCKS, change, cycles=1000)
 
 
 @pytest.mark.verilator

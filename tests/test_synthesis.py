@@ -4,6 +4,7 @@ import pytest
 
 from rtl.arbiter import Arbiter
 from rtl.boards.heartbeat import Heartbeat
+from rtl.crossbar import CrossbarSlice
 from sim.cache import kept
 from sim.harness import Harness, harness_resources
 from sim.netlist import Netlist
@@ -42,6 +43,18 @@ def test_blocks_add_up(tmp_path):
     assert blocks[""] - blocks["arbiter"] == Resources(
         flip_flops=2 * PORTS + 1 + 2 + 1, logic_luts=2 + 1
     )
+
+
+@pytest.mark.fpga
+def test_multiplexer_of_eight_takes_four_tables(tmp_path):
+    width = 4
+    harness, text = harnessed(CrossbarSlice(PORTS, width), "crossbar")
+    synthesis = synthesise(text, tmp_path, "ecp5")
+    taken = harness_resources(harness, synthesis.module(), synthesis.names)
+    multiplexers = PORTS * width
+    assert (synthesis.resources - taken).logic_luts == 4 * multiplexers
+    assert synthesis.cells["PFUMX"] == 2 * multiplexers
+    assert synthesis.cells["L6MUX21"] == multiplexers
 
 
 @pytest.mark.fpga

@@ -27,6 +27,7 @@ RAMS = (
     BlockRam(registered=(True, False), asynchronous=True),
     BlockRam(registered=(False, True), modes=("WRITETHROUGH", "NORMAL")),
     BlockRam(widths=(WIDE, WIDE), registered=(False, True), selects=(1, 0)),
+    BlockRam(widths=(WIDE, WIDE), registered=(True, True)),
     BlockRam(widths=(9, 18), selects=(6, 1), asynchronous=True),
 )
 LETTERS = "AB"
@@ -56,7 +57,8 @@ class BlockRams(wiring.Component):
             }
             options["p_RESETMODE"] = "ASYNC" if ram.asynchronous else "SYNC"
             for n, port in enumerate(LETTERS):
-                inverted = k % 2 == n  # a clock that is inverted twice
+                inverted = k % 2 == n  # clock and enable of the register, twice
+                register_enable = ports.register_enable[n]
                 options |= {
                     f"p_DATA_WIDTH_{port}": ram.widths[n],
                     f"p_WRITEMODE_{port}": ram.modes[n],
@@ -67,7 +69,8 @@ class BlockRams(wiring.Component):
                     f"i_CE{port}": ports.enable[n],
                     f"i_WE{port}": ports.write[n],
                     f"i_RST{port}": ports.reset[n] | ResetSignal(),
-                    f"i_OCE{port}": ports.register_enable[n],
+                    f"p_OCE{port}MUX": "INV" if inverted else f"OCE{port}",
+                    f"i_OCE{port}": ~register_enable if inverted else register_enable,
                 }
                 for name, signal, letter in (
                     ("DI", ports.data[n], "i"),
