@@ -18,7 +18,6 @@ __all__ = [
     "BufferModel",
     "BufferOutputs",
     "BufferState",
-    "buffer_admit",
     "buffer_clock",
     "buffer_output_shapes",
     "buffer_outputs",
@@ -39,7 +38,8 @@ BufferOutputs = namedtuple(
 BufferState = namedtuple(
     "BufferState",
     "data count first last error mark parity free free_count slots head held used shared_used "
-    "occupancy popped popped_queue leaving leaving_queue admit used_high sweep",
+    "occupancy popped popped_queue leaving leaving_queue admit used_high sweep asked_queue "
+    "asked_length stayed begun_queue begun_length",
 )
 
 NOTHING = -1
@@ -73,13 +73,19 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
             "admit": (instances,),
             "used_high": (instances,),
             "sweep": (instances,),  # cycles for which nothing is admitted
+            "asked_queue": (instances,),  # what was offered last
+            "asked_length": (instances,),
+            "stayed": (instances,),  # nothing was offered in the last cycle
+            "begun_queue": (instances,),  # a packet began in the last cycle, or no flits
+            "begun_length": (instances,),
         },
     )
     state.free[:] = np.arange(depth)
     state.free_count[:] = depth
     state.popped[:] = NOTHING
     state.leaving[:] = NOTHING
-    state.sweep[:] = q
+    state.begun_queue[:] = NOTHING
+    state.sweep[:] = q + 1
     return state
 
 
@@ -87,16 +93,6 @@ def buffer_output_shapes(config: SwitchConfig, instances: int) -> dict[str, tupl
     """Shapes of :class:`BufferOutputs`."""
     words = {"o_flit_data": (instances, config.words), "o_flit_parity": (instances, 1)}
     return {name: words.get(name, (instances,)) for name in BufferOutputs._fields}
-
-
-@compiled
-def buffer_admit(p, s, n, used, length):
-    """Whether a packet of ``length`` flits may enter a queue that uses ``used``."""
-    total = used + length
-    if total <= p.reserve:
-        return 1
-    extra = total - max(used, p.reserve)
-    return int(total <= p.limit and s.shared_used[n] + extra <= p.shared_flits)
 
 
 @compiled
@@ -121,18 +117,56 @@ def buffer_outputs(p, s, outputs, n):
 
 
 @compiled
-def buffer_offer(p, s, n, push, queue, length):
-    """Judge the packet that is offered, behind the one whose first flit is pushed."""
+def used_before(s, n, queue):
+    """Flits that ``queue`` used at the beginning of the last cycle."""
+    used = s.used[n, queue]
+    if s.popped[n] != NOTHING and s.popped_queue[n] == queue:
+        used += 1
+    if s.begun_queue[n] == queue:
+        used -= s.begun_length[n]
+    return used
+
+
+@compiled
+def room_in_ring(p, s, n, comes):
+    """Whether the packet that was asked about fits, where queues share nothing."""
+    queue, length = s.asked_queue[n], s.asked_length[n]
+    if comes:
+        short = p.short_flits
+        return length <= short and used_before(s, n, queue) + short + 2 <= p.limit
+    return s.stayed[n] and s.used[n, queue] + length <= p.limit
+
+
+@compiled
+def room_in_lists(p, s, n, asks):
+    """Whether the packet that was asked about fits, behind one whose first flit is pushed."""
+    queue, length = s.asked_queue[n], s.asked_length[n]
     used, shared = s.used[n, queue], s.shared_used[n]
-    s.used_high[n] = s.sweep[n] == 0 and used >= p.mark_flits
-    if push.push_valid[n] and push.push_first[n]:
-        before = s.used[n, push.push_queue[n]]
-        after = before + push.push_length[n]
-        s.shared_used[n] += max(after, p.reserve) - max(before, p.reserve)
-        if queue == push.push_queue[n]:
+    if asks.push_valid[n] and asks.push_first[n]:
+        before = s.used[n, asks.push_queue[n]]
+        after = before + asks.push_length[n]
+        shared += max(after, p.reserve) - max(before, p.reserve)
+        if queue == asks.push_queue[n]:
             used = after
-    s.admit[n] = s.sweep[n] == 0 and buffer_admit(p, s, n, used, length)
-    s.shared_used[n] = shared
+    total = used + length
+    if total <= p.reserve:
+        return True
+    extra = total - max(used, p.reserve)
+    return total <= p.limit and shared + extra <= p.shared_flits
+
+
+@compiled
+def buffer_offer(p, s, n, asks):
+    """Judge the packet that is offered, or again the one that was."""
+    rings, comes = p.limit == p.reserve, asks.offer_valid[n] == 1
+    if comes:
+        s.asked_queue[n], s.asked_length[n] = asks.offer_queue[n], asks.offer_length[n]
+        queue = s.asked_queue[n]
+        used = used_before(s, n, queue) if rings else s.used[n, queue]
+        s.used_high[n] = used >= p.mark_flits and s.sweep[n] == 0
+    room = room_in_ring(p, s, n, comes) if rings else room_in_lists(p, s, n, asks)
+    s.admit[n] = room and s.sweep[n] == 0
+    s.stayed[n] = not comes
 
 
 @compiled
@@ -142,8 +176,7 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
     Returns whether a flit was to leave and none was there: ``lost``.
     """
     ring = s.slots.shape[2]
-    if asks.offer_valid[n]:
-        buffer_offer(p, s, n, asks, asks.offer_queue[n], asks.offer_length[n])
+    buffer_offer(p, s, n, asks)
     s.sweep[n] = max(0, s.sweep[n] - 1)
     if s.leaving[n] != NOTHING:
         s.free[n, s.free_count[n]] = s.leaving[n]
@@ -158,9 +191,11 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
         if s.used[n, pop_queue] > p.reserve:
             s.shared_used[n] -= 1
         s.used[n, pop_queue] -= 1
+    s.begun_queue[n] = NOTHING
     if asks.push_valid[n]:
         queue = asks.push_queue[n]
         if asks.push_first[n]:
+            s.begun_queue[n], s.begun_length[n] = queue, asks.push_length[n]
             before = max(s.used[n, queue], p.reserve)
             s.used[n, queue] += asks.push_length[n]
             s.shared_used[n] += max(s.used[n, queue], p.reserve) - before

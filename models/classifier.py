@@ -37,8 +37,8 @@ ClassifierOutputs = namedtuple(
 ClassifierState = namedtuple(
     "ClassifierState",
     "full data keep last error route members refusal phase routes partitions age gap may_begin "
-    "resets retries queue length tail sent mark over stalled accepted dropped drop_reason "
-    "drop_header broke broken_reason",
+    "resets queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
+    "broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)
@@ -71,7 +71,7 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
         "routes": (instances, config.endpoints, mask_words),
         "partitions": (instances, PARTITIONS, mask_words),
         # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit;
-        # may_begin, resets: the controls of the cycle before; retries: a head found no room then.
+        # may_begin, resets: the controls of the cycle before.
         # Of the packet under way: queue, length, tail (bytes of its last flit), sent, mark,
         # over (its stream has ended), stalled. The rest: events that show in the next cycle.
     }
@@ -222,7 +222,7 @@ def idle(p, s, inputs, outputs, n):
     """The flit in the last stage is a head; return whether it is consumed."""
     if s.resets[n]:
         return True
-    if not s.may_begin[n] or s.retries[n]:
+    if not s.may_begin[n]:
         return False
     reason = s.refusal[n, HEAD]
     if reason != GOOD:
@@ -296,12 +296,9 @@ def classifier_clock(p, s, inputs, outputs, n):
     s.accepted[n] = 0
     s.dropped[n] = 0
     s.broke[n] = 0
-    head = s.phase[n] == IDLE and s.full[n, HEAD] and s.refusal[n, HEAD] == GOOD
-    waits = head and not inputs.admit[n] and not s.resets[n]
     moves = act(p, s, inputs, outputs, n) or not s.full[n, HEAD]
-    outputs.offer_valid[n] = moves or s.retries[n]
-    stage = HEAD if s.retries[n] else HEAD - 1
-    outputs.offer_queue[n], outputs.offer_length[n] = request(p, s, n, stage)
+    outputs.offer_valid[n] = moves
+    outputs.offer_queue[n], outputs.offer_length[n] = request(p, s, n, HEAD - 1)
     outputs.i_ready[n] = moves and not s.gap[n]
     if moves:
         for stage in range(HEAD, 0, -1):
@@ -312,7 +309,6 @@ def classifier_clock(p, s, inputs, outputs, n):
     program(p, s, inputs, outputs, n)
     s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
     s.resets[n] = inputs.reset[n]
-    s.retries[n] = waits and not inputs.reset[n]
 
 
 @compiled

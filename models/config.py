@@ -209,6 +209,11 @@ class SwitchConfig:
         return self.ingress_flits - self.reserve * self.queues
 
     @property
+    def short_flits(self) -> int:
+        """A packet that is no longer finds room at once, where queues share nothing."""
+        return max(1, self.limit // 4)
+
+    @property
     def mark_flits(self) -> int:
         """A packet that finds so many flits of its queue taken is marked for congestion."""
         return max(1, self.limit // 2)

@@ -10,6 +10,7 @@ from models.config import SwitchConfig
 from models.packet import Broken, Drop, Operation
 from rtl.backlog import AnnounceSignature
 from rtl.buffer import PushSignature, RoomSignature
+from rtl.comparison import exceeds
 from rtl.packet import AxisLayout, HeaderLayout, length_shape
 from rtl.table import Table
 
@@ -24,13 +25,13 @@ __all__ = [
 PARTITIONS = 256
 
 
-class Phase(enum.Enum):
-    """What the flit in the last stage is to the packet under way."""
+class Phase(enum.IntEnum):
+    """What the flit in the last stage is to the packet under way: one of four bits."""
 
-    IDLE = 0  # the head of the next one
-    BODY = 1  # the next flit
-    PAD = 2  # nothing: the packet is broken, padding is pushed
-    EAT = 3  # what is left of a stream that was dropped or broken
+    IDLE = 1  # the head of the next one
+    BODY = 2  # the next flit
+    PAD = 4  # nothing: the packet is broken, padding is pushed
+    EAT = 8  # what is left of a stream that was dropped or broken
 
 
 class DropSignature(wiring.Signature):
@@ -63,14 +64,6 @@ class ProgramSignature(wiring.Signature):
                 "mask": Out(ports),
             }
         )
-
-
-def above(value, bound: int):
-    """Whether ``value`` exceeds a constant, without a carry chain."""
-    result = C(0, 1)
-    for n, bit in enumerate(value):
-        result = (bit & result) if bound >> n & 1 else (bit | result)
-    return result
 
 
 def alone(bits):
@@ -122,8 +115,7 @@ class Classifier(wiring.Component):
     push : Out(PushSignature)
         Flits of accepted packets; ``length`` counts with ``first``.
     offer : Out(RoomSignature)
-        What enters the last stage, as if it were a head; or the head there that waits for room.
-        Zero if it is none or refused.
+        What enters the last stage, as if it were a head; zero if it is none or refused.
     announce : Out(AnnounceSignature)
         Enough of a packet has been pushed, with this flit, that it may leave.
     complete : Out(1)
@@ -199,8 +191,8 @@ class Classifier(wiring.Component):
                 | {"start": length_width, "start_one": 1, "start_two": 1, "early": 1}
             )
         )
-        phase = Signal(Phase)
-        first = phase == Phase.IDLE
+        phase = Signal(len(Phase), init=Phase.IDLE)
+        first, in_body, in_padding, in_rest = phase
         go = Signal()  # all stages move
 
         def follow(stage, before):
@@ -269,8 +261,8 @@ class Classifier(wiring.Component):
                     )
                 ),
                 read.bad_length.eq(
-                    above(length, config.max_packet_bytes)
-                    | ~above(length, config.min_packet_bytes - 1)
+                    exceeds(length, config.max_packet_bytes)
+                    | ~exceeds(length, config.min_packet_bytes - 1)
                 ),
                 read.bad_operation.eq(header.operation != Operation.UNICAST),
                 read.bad_class.eq(header.traffic_class[class_width:].any()),
@@ -315,26 +307,22 @@ class Classifier(wiring.Component):
                 ),
             ]
 
-        # Third to last stage: the offer, and comparisons with constants. A head that found no room
-        # is offered again and again; meanwhile, and in the cycle after, nothing moves, so that
-        # whose turn it is does not depend on what the buffer has just said.
+        # Third to last stage: the offer, and comparisons with constants.
         queue, length = Signal.like(offer.queue), Signal.like(offer.length)  # of the last stage
-        coming_queue, coming_length = (Mux(routed.good, routed[n], 0) for n in ("queue", "length"))
-        retries = Signal()
         start = Signal(length_width)
         expected = Signal(count_width)  # valid bytes of the packet under way on its end, less one
         misfit = routed.ragged | (routed.last & (routed.count != routed.tail))
         m.d.comb += [
-            offer.valid.eq(go | retries),
-            offer.queue.eq(Mux(retries, queue, coming_queue)),
-            offer.length.eq(Mux(retries, length, coming_length)),
+            offer.valid.eq(go),
+            offer.queue.eq(Mux(routed.good, routed.queue, 0)),
+            offer.length.eq(Mux(routed.good, routed.length, 0)),
             start.eq((routed.low + routed.high) >> 8),
         ]
         with m.If(go):
             m.d.sync += [
                 follow(head, routed),
-                queue.eq(coming_queue),
-                length.eq(coming_length),
+                queue.eq(offer.queue),
+                length.eq(offer.length),
                 head.tail.eq(routed.tail),
                 head.odd.eq(routed.odd),
                 head.good.eq(routed.good),
@@ -384,12 +372,9 @@ class Classifier(wiring.Component):
             ]
 
         # What happens in this cycle.
-        in_body = phase == Phase.BODY
         may_begin, resets = Signal(), Signal()  # the controls, a cycle late: `go` has no time
-        waits = first & head.good & ~self.admit & ~resets
         m.d.sync += [
-            may_begin.eq(self.enable & ~self.drain & ~self.reset & ~waits),
-            retries.eq(waits & ~self.reset),
+            may_begin.eq(self.enable & ~self.drain & ~self.reset),
             resets.eq(self.reset),
         ]
         patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)
@@ -404,13 +389,7 @@ class Classifier(wiring.Component):
             broken.eq(interrupted | (takes & wrong)),
         ]
         passes = Signal()  # the flit in the last stage goes, whatever it is
-        with m.Switch(phase):
-            with m.Case(Phase.IDLE):
-                m.d.comb += passes.eq(resets)
-            with m.Case(Phase.BODY):
-                m.d.comb += passes.eq(~resets)
-            with m.Case(Phase.EAT):
-                m.d.comb += passes.eq(1)
+        m.d.comb += passes.eq((first & resets) | (in_body & ~resets) | in_rest)
         decided = may_begin & (head.refused | (head.good & self.admit))
         m.d.comb += go.eq(~head.full | passes | (first & decided))
         with m.If(in_body & ~head.full):
@@ -432,11 +411,11 @@ class Classifier(wiring.Component):
 
         # The flit, and what follows it.
         flit, ends = push.flit, Signal()
-        stream_over = Mux(phase == Phase.PAD, over, takes & head.last)
+        stream_over = Mux(in_padding, over, takes & head.last)
         count = Mux(ends, expected, config.flit_bytes - 1)
         m.d.comb += [
             ends.eq(takes & ~wrong & at_end),
-            push.valid.eq(takes | interrupted | (phase == Phase.PAD)),
+            push.valid.eq(takes | interrupted | in_padding),
             push.first.eq(first),
             push.queue.eq(Mux(first, queue, packet.queue)),
             push.length.eq(length),
@@ -453,13 +432,13 @@ class Classifier(wiring.Component):
             m.d.sync += over.eq(stream_over)
             with m.If(at_end):
                 m.d.sync += phase.eq(Mux(stream_over, Phase.IDLE, Phase.EAT))
-            with m.Elif(broken | (phase == Phase.PAD)):
+            with m.Elif(broken | in_padding):
                 m.d.sync += phase.eq(Phase.PAD)
             with m.Else():
                 m.d.sync += phase.eq(Phase.BODY)
         with m.Elif(drops):
             m.d.sync += phase.eq(Mux(head.last, Phase.IDLE, Phase.EAT))
-        with m.Elif((phase == Phase.EAT) & (resets | head.last)):
+        with m.Elif(in_rest & (resets | head.last)):
             m.d.sync += phase.eq(Phase.IDLE)
 
         # Announcement; a packet that may leave with its first flit needs no counter.

@@ -35,10 +35,16 @@ class LinkedList(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, push, pop, offer = self.config, self.push, self.pop, self.offer
+        config, push, pop = self.config, self.push, self.pop
         slot_shape = range(config.ingress_flits)
 
         m.submodules.sweep = sweep = Sweep(config.queues)
+
+        # What was offered last is judged again in every cycle until there is something else.
+        asked_queue, asked_length = Signal.like(self.offer.queue), Signal.like(self.offer.length)
+        queue = Mux(self.offer.valid, self.offer.queue, asked_queue)
+        length = Mux(self.offer.valid, self.offer.length, asked_length)
+        m.d.sync += [asked_queue.eq(queue), asked_length.eq(length)]
 
         # Levels: flits that each queue holds, and that it uses (holds or was promised).
         popping, promise = Signal(), Signal(length_shape(config))
@@ -56,11 +62,11 @@ class LinkedList(wiring.Component):
         m.submodules.pushed = pushed = Tally(**tallies, reads=2)
         m.submodules.popped = popped = Tally(**tallies, reads=3)
         for tally, reads, adds, amount in (
-            (promised, (push.queue, pop.queue, offer.queue), push.valid & push.first, push.length),
+            (promised, (push.queue, pop.queue, queue), push.valid & push.first, push.length),
             (pushed, (push.queue, pop.queue), push.valid, 1),
-            (popped, (pop.queue, push.queue, offer.queue), popping, 1),
+            (popped, (pop.queue, push.queue, queue), popping, 1),
         ):
-            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
+            m.d.comb += [port.eq(read) for port, read in zip(tally.queue, reads, strict=True)]
             m.d.comb += [
                 tally.sweep.eq(sweep.entry),
                 tally.swept.eq(sweep.done),
@@ -81,23 +87,25 @@ class LinkedList(wiring.Component):
 
         shared = Signal(range(config.shared_flits + 1))  # flits used of those that queues share
         promised_extra = above_reserve(used_push + promise) - above_reserve(used_push)
-        before = used_offer + Mux(push.queue == offer.queue, promise, 0)
-        offered = before + offer.length
+        before = used_offer + Mux(push.queue == queue, promise, 0)
+        offered = before + length
         extra = above_reserve(offered) - above_reserve(before) + promised_extra
         used_before_pop = used_pop + Mux(same_queue, promise, 0)
         popped_extra = popping & (used_before_pop > config.reserve)
         m.d.sync += shared.eq(shared + promised_extra - popped_extra)
-        with m.If(offer.valid):
-            m.d.sync += [
-                self.admit.eq(
-                    sweep.done
-                    & (
-                        (offered <= config.reserve)
-                        | ((offered <= config.limit) & (shared + extra <= config.shared_flits))
-                    )
-                ),
-                self.used_high.eq(sweep.done & (used_offer >= config.mark_flits)),
-            ]
+        ready = Signal()
+        m.d.sync += [
+            ready.eq(sweep.done),
+            self.admit.eq(
+                ready
+                & (
+                    (offered <= config.reserve)
+                    | ((offered <= config.limit) & (shared + extra <= config.shared_flits))
+                )
+            ),
+        ]
+        with m.If(self.offer.valid):
+            m.d.sync += self.used_high.eq(ready & (used_offer >= config.mark_flits))
 
         # Slots. The link of a slot is read as the slot is popped; the next pop uses it at once.
         m.submodules.free_list = free_list = FreeList(config.ingress_flits)

@@ -1,10 +1,11 @@
 """Rings: queues that own their parts of a memory."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import C, Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SwitchConfig
+from rtl.comparison import exceeds
 from rtl.packet import FlitLayout, length_shape
 from rtl.sweep import Sweep
 from rtl.tally import Tally
@@ -42,9 +43,9 @@ class PushSignature(wiring.Signature):
 
 
 class RoomSignature(wiring.Signature):
-    """A packet of ``length`` flits for ``queue``, about which the buffer is asked while ``valid``.
+    """With ``valid``, a packet of ``length`` flits for ``queue`` is the next that may begin.
 
-    What it says shows from the next cycle on, until it is asked again.
+    It stays so until the next one is offered, which happens as it begins, or instead of it.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -76,10 +77,9 @@ class StorageSignature(wiring.Signature):
     offer : In(RoomSignature)
         The packet that ``admit`` and ``used_high`` are about from the next cycle on.
     admit : Out(1)
-        There is room for the packet that was offered last. A register. Low while the counts are
-        swept after reset, for ``queues`` cycles, and one more.
+        There is room for the packet that was offered last. A register.
     used_high : Out(1)
-        Its queue used ``mark_flits`` or more. A register.
+        Its queue used ``mark_flits`` or more when it was offered. A register.
     lost : Out(1)
         The queue that is popped holds no flit. Combinational.
     write_slot, read_slot : Out(range(slots))
@@ -119,10 +119,9 @@ class Ring(wiring.Component):
     Latency: a flit pushed in a cycle can be popped in the next one. Throughput: 1 push and 1 pop
     per cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
     flit.
-    Two counts for each queue are all there is: flits promised, and flits popped (from ``limit`` on,
-    so that the difference is what is free). Once a packet is in, the promised are those that are
-    in, and where the next goes; while it comes, that is in a register, as packets come one at a
-    time.
+    Two counts for each queue are all there is: flits promised, and flits popped. Once a packet is
+    in, the promised are those that are in, and where the next goes; while it comes, that is in a
+    register, as packets come one at a time.
 
     Parameters
     ----------
@@ -144,20 +143,24 @@ class Ring(wiring.Component):
         slots = ring_slots(config)
         count = range(2 * slots)
 
-        # What was offered last: the packet that begins, if one does.
+        # What was offered last: the packet that begins, if one does. Of its length the room that it
+        # needs is kept, or rather one more than what may be in use.
         asked_queue, asked_length = Signal.like(offer.queue), Signal.like(offer.length)
+        needs = Signal(count)
         with m.If(offer.valid):
-            m.d.sync += [asked_queue.eq(offer.queue), asked_length.eq(offer.length)]
+            m.d.sync += [
+                asked_queue.eq(offer.queue),
+                asked_length.eq(offer.length),
+                needs.eq(config.limit + 1 - offer.length),
+            ]
 
         # Counts.
         m.submodules.sweep = sweep = Sweep(config.queues)
-        counts = {"queues": config.queues, "limit": 2 * slots - 1}
-        m.submodules.promised = promised = Tally(**counts, reads=3)
-        m.submodules.popped = popped = Tally(**counts, reads=2, start=config.limit)
-        for tally, reads in {
-            promised: (asked_queue, pop.queue, offer.queue),
-            popped: (pop.queue, offer.queue),
-        }.items():
+        counts = {"queues": config.queues, "limit": 2 * slots - 1, "reads": 2}
+        m.submodules.promised = promised = Tally(**counts)
+        m.submodules.popped = popped = Tally(**counts)
+        queues = {promised: (asked_queue, pop.queue), popped: (pop.queue, asked_queue)}
+        for tally, reads in queues.items():
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
 
@@ -175,24 +178,62 @@ class Ring(wiring.Component):
 
         # Pop.
         head = popped.count[0]
-        start = (head - config.limit)[: len(head)]
-        comes, whole = start == tail, start == promised.count[1]
-        empty = ~sweep.done | Mux(pop.queue == queue, comes, whole)
+        empty = ~sweep.done | (head == Mux(pop.queue == queue, tail, promised.count[1]))
+        pops = pop.valid & ~empty
         m.d.comb += [
             self.lost.eq(pop.valid & empty),
-            popped.write.eq(pop.valid & ~empty),
+            popped.write.eq(pops),
             popped.value.eq(head + 1),
-            self.read_slot.eq(Cat(start[:-1], pop.queue)),
+            self.read_slot.eq(Cat(head[:-1], pop.queue)),
         ]
 
-        # Room: what is free in the queue that is offered, also if the packet that begins is of it.
-        free = Signal(count)
-        m.d.comb += free.eq(popped.count[1] - promised.count[2])
-        behind = begins & (asked_queue == offer.queue)
-        fits, fits_behind = free >= offer.length, free >= offer.length + asked_length
+        # In the last cycle: what was in use of the queue that had been offered, so what is left
+        # behind the packet and with that cycle's pop; and in use of the queue that was popped.
+        same = pop.queue == asked_queue
+        used, also_popped = Signal(count), Signal()
+        needs_before, used_popped = Signal(count), Signal(count)
+        m.d.sync += [
+            used.eq(promised.count[0] - popped.count[1]),
+            also_popped.eq(pops & same),
+            needs_before.eq(needs),
+            used_popped.eq(promised.count[1] - head),
+        ]
+        left = Signal(signed(len(used) + 1))  # the pop is the carry into its lowest bit
+        m.d.comb += left.eq((Cat(C(1, 1), needs_before) + Cat(also_popped, ~used, C(1, 1)))[1:])
+
+        # What is known of each queue, two cycles after what changed it.
+        began, gave = Signal(), Signal()
+        begun_queue, popped_queue = Signal.like(push.queue), Signal.like(pop.queue)
+        m.d.sync += [
+            began.eq(begins),
+            gave.eq(pops),
+            begun_queue.eq(asked_queue),
+            popped_queue.eq(pop.queue),
+        ]
+        limit, short, mark = config.limit, config.short_flits, config.mark_flits
+        roomy, high = Signal(config.queues, init=-1), Signal(config.queues)
+        for q in range(config.queues):
+            with m.If(gave & (popped_queue == q)):  # one less is used now
+                m.d.sync += [
+                    roomy[q].eq(~exceeds(used_popped, limit - short - 1)),
+                    high[q].eq(exceeds(used_popped, mark)),
+                ]
+            with m.If(began & (begun_queue == q)):
+                m.d.sync += [
+                    roomy[q].eq(exceeds(left[:-1], short + 1)),
+                    high[q].eq(~exceeds(left[:-1], limit - mark)),
+                ]
+
+        # Room. A short packet needs a roomy queue; for what waits it is worked out.
+        stayed, ready = Signal(), Signal()
+        m.d.sync += [ready.eq(sweep.done), stayed.eq(~offer.valid)]
         with m.If(offer.valid):
             m.d.sync += [
-                self.admit.eq(sweep.done & Mux(behind, fits_behind, fits)),
-                self.used_high.eq(sweep.done & (free <= config.limit - config.mark_flits)),
+                self.admit.eq(
+                    ready & roomy.bit_select(offer.queue, 1) & ~exceeds(offer.length, short)
+                ),
+                self.used_high.eq(high.bit_select(offer.queue, 1)),
             ]
+        with m.Else():
+            m.d.sync += self.admit.eq(ready & stayed & (left >= 0))
         return m

@@ -23,8 +23,6 @@ class Tally(wiring.Component):
         Largest difference that must be told apart.
     reads : int
         Counts that are read in a cycle.
-    start : int
-        What the sweep writes.
 
     Members
     -------
@@ -37,13 +35,13 @@ class Tally(wiring.Component):
     value : In(range(limit + 1))
         That.
     swept : In(1)
-        While low, the count of ``sweep`` is set to ``start``, and no other is written.
+        While low, the count of ``sweep`` is cleared, and no other is written.
     sweep : In(range(queues))
         Count that is swept.
     """
 
-    def __init__(self, queues: int, *, limit: int, reads: int, start: int = 0):
-        self.queues, self.start = queues, start
+    def __init__(self, queues: int, *, limit: int, reads: int):
+        self.queues = queues
         super().__init__(
             {
                 "queue": In(range(queues)).array(reads),
@@ -65,7 +63,7 @@ class Tally(wiring.Component):
         write = memory.write_port()
         m.d.comb += [
             write.addr.eq(Mux(self.swept, self.queue[0], self.sweep)),
-            write.data.eq(Mux(self.swept, self.value, self.start)),
+            write.data.eq(Mux(self.swept, self.value, 0)),
             write.en.eq(self.write | ~self.swept),
         ]
         return m

@@ -28,21 +28,23 @@ ODD = TINY.with_(name="ODD", ports=3, classes=1, ingress_flits=33, reserve_flits
 def swept(config) -> BufferModel:
     """A buffer that admits packets."""
     model = BufferModel(config)
-    for _ in range(config.queues):
+    for _ in range(config.queues + 1):
         model.step()
     return model
 
 
 def push_packet(model: BufferModel, queue: int, length: int) -> bool:
-    """Push a packet if it is admitted; return whether it was."""
+    """Push a packet if it is admitted, which may take three cycles; return whether it was."""
     i = model.inputs
-    i.offer_valid[0], i.offer_queue[0], i.offer_length[0] = 1, queue, length
-    model.step()
+    i.offer_queue[0], i.offer_length[0] = queue, length
+    for cycle in range(3):
+        i.offer_valid[0] = cycle == 0
+        model.step()
     if not model.state.admit[0]:
         return False
     for n in range(length):
-        i.push_valid[0], i.push_first[0] = 1, n == 0
-        i.push_queue[0], i.push_length[0] = queue, length
+        i.offer_valid[0] = i.push_first[0] = n == 0
+        i.push_valid[0], i.push_queue[0], i.push_length[0] = 1, queue, length
         model.step()
     i.push_valid[0] = 0
     return True
@@ -73,6 +75,10 @@ def test_rtl_latency_is_one_cycle_from_push_to_pop_and_two_to_the_output(config)
     async def bench(ctx):
         for _ in range(config.queues):  # swept
             await ctx.tick()
+        ctx.set(dut.offer.valid, 1)
+        ctx.set(dut.offer.queue, 2)
+        ctx.set(dut.offer.length, 1)
+        await ctx.tick()
         ctx.set(dut.push.valid, 1)
         ctx.set(dut.push.first, 1)
         ctx.set(dut.push.queue, 2)

@@ -47,7 +47,7 @@ class BufferProof(wiring.Component):
         m.submodules.dut = dut = Buffer(config)
 
         # Packets: the flits of one follow each other, its first only if it is admitted: the last to
-        # be offered, and nothing has begun since.
+        # be offered, and nothing has begun since. As it begins the next is offered.
         left, queue = Signal(length_shape(config)), Signal(range(config.queues))
         first = left == 0
         offered_queue, offered_length = Signal.like(queue), Signal.like(left)
@@ -58,8 +58,6 @@ class BufferProof(wiring.Component):
                 offered_queue.eq(self.offer.queue),
                 offered_length.eq(self.offer.length),
             ]
-        with m.Elif(self.valid & first):
-            m.d.sync += offered.eq(0)
         m.d.comb += [
             dut.offer.valid.eq(self.offer.valid),
             dut.offer.queue.eq(self.offer.queue),
@@ -77,7 +75,7 @@ class BufferProof(wiring.Component):
             Assume(
                 ~(self.valid & first)
                 | (
-                    (dut.admit & offered)
+                    (dut.admit & offered & self.offer.valid)
                     & (self.queue == offered_queue)
                     & (self.length == offered_length)
                 )
