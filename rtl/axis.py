@@ -31,7 +31,7 @@ class AxisSwitch(wiring.Component):
     s<n>_drop_valid, _reason, _header : Out
         A packet from port ``n`` was not accepted, and why (``models.packet.Drop``).
     s<n>_occupancy, m<n>_occupancy : Out
-        Flits held or promised in the ingress, held or reserved in the egress.
+        Flits stored in the ingress, and in the queues of the egress.
     s<n>_accepted, s<n>_dropped_<reason>, s<n>_errored_<reason> : Out(32)
         Packets of the ingress, by reason of ``models.packet.Drop`` and ``Broken``.
     m<n>_delivered, m<n>_errored, m<n>_discarded, m<n>_parity : Out(32)

@@ -72,9 +72,10 @@ def test_flit_and_stream_are_laid_out_as_specified(config):
     assert places(FlitLayout(config)) == {
         "data": (0, 8 * bytes_),
         "count": (8 * bytes_, count),
-        "last": (8 * bytes_ + count, 1),
-        "error": (8 * bytes_ + count + 1, 1),
-        "mark": (8 * bytes_ + count + 2, 1),
-        "parity": (8 * bytes_ + count + 3, words),
+        "first": (8 * bytes_ + count, 1),
+        "last": (8 * bytes_ + count + 1, 1),
+        "error": (8 * bytes_ + count + 2, 1),
+        "mark": (8 * bytes_ + count + 3, 1),
+        "parity": (8 * bytes_ + count + 4, words),
     }
     assert config.max_packet_flits in length_shape(config)

@@ -119,7 +119,7 @@ def test_nothing_happened(tmp_path):
 
 
 def test_many_ports_are_shown_as_a_range():
-    config = NODE.with_(ports=32, ingress_flits=4096)
+    config = NODE.with_(ports=32, ingress_flits=4096, limit_flits=80)
     table = generate(config, cycles=200, load=0.5, seed=1)
     sources, sinks, _, cycles = run(config, table, 300)
     text = printed(summary(config, sources, sinks, cycles=cycles, seed=1, complete=True))

@@ -339,7 +339,9 @@ def _error(flits):
     return [[*flits[:2], [*flits[2][:2], 1, 1]]]
 
 
-@pytest.mark.parametrize("config", [NODE, PROTO.with_(ports=8)], ids=lambda c: c.name)
+@pytest.mark.parametrize(
+    "config", [NODE, PROTO.with_(ports=8, ingress_flits=8192)], ids=lambda c: c.name
+)
 @pytest.mark.parametrize(
     ("fault", "counted", "delivered"),
     [

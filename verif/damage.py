@@ -129,8 +129,8 @@ def prolong(chance: Chance) -> bool:
 
 
 def shorten(chance: Chance) -> bool:
-    """The last byte does not count."""
-    n = chance.packet(lambda packet: packet[-1].keep > 1)
+    """The last byte does not count; not that of a header, which would be wrong itself."""
+    n = chance.packet(lambda packet: packet[-1].keep > 1 and size_of(packet) > HEADER_BYTES)
     if n is not None:
         end = chance.queue[n][-1]
         chance.set(n, len(chance.queue[n]) - 1, replace(end, keep=end.keep >> 1))

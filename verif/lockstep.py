@@ -336,16 +336,20 @@ class Lockstep:
         """Reset both sides; the next :meth:`step` is cycle 0, right after the reset.
 
         With ``BENCH_POWER_UP=1`` the first reset is that of power-up: the design has just its
-        initial values, and idles.
+        initial values, and runs from there.
         """
         by_itself = self.first and os.environ.get("BENCH_POWER_UP", "0") != "0"
         self.transport.i[:] = 0 if by_itself else self.reset_mask
         self.first = False
         await self.transport.start()
-        for _ in range(3):
-            await self.transport.cycle()
+        if not by_itself:
+            for _ in range(3):
+                await self.transport.cycle()
         self.model.reset()
         self.inputs[:] = 0
+        if by_itself:  # an edge has passed as the transport began, one brings the inputs of cycle 0
+            for _ in range(2):
+                self.model.step()
         self.cycle = 0
 
     async def step(self) -> Any:

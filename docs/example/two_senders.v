@@ -5,7 +5,7 @@
 module sender #(parameter [15:0] SOURCE = 0, DESTINATION = 0, parameter LIMIT = 0) (
   input clk, input rst,
   output [63:0] tdata, output [7:0] tkeep, output tvalid, input tready, output tlast,
-  input released_valid, input [3:0] released_flits
+  input released_valid
 );
   localparam [15:0] LENGTH = 16;  // bytes, header included
   localparam [3:0] TRAFFIC_CLASS = 0, OPERATION = 0;  // unicast
@@ -16,7 +16,7 @@ module sender #(parameter [15:0] SOURCE = 0, DESTINATION = 0, parameter LIMIT = 
   reg [7:0] outstanding = 0;  // flits that the switch has not released yet
   wire begins = tvalid && tready && !second;
 
-  // Once high it stays high until tready: released flits only make more room.
+  // Once high it stays high until tready: what is released only makes more room.
   assign tvalid = second || outstanding + 2 <= LIMIT;
   assign tlast = second;
   assign tkeep = 8'hff;
@@ -25,7 +25,7 @@ module sender #(parameter [15:0] SOURCE = 0, DESTINATION = 0, parameter LIMIT = 
 
   always @(posedge clk) begin
     outstanding <= outstanding + (begins ? 8'd2 : 8'd0)
-      - (released_valid ? {4'd0, released_flits} : 8'd0);
+      - (released_valid ? 8'd1 : 8'd0);
     if (tvalid && tready) second <= !second;
     if (tvalid && tready && second) count <= count + 1;
     if (rst) begin
@@ -69,7 +69,7 @@ module two_senders(
   input clk, input rst,
   output [31:0] checked_0, output [31:0] checked_1, output wrong
 );
-  localparam LIMIT = 8;  // flits: the share of a queue of TINY
+  localparam LIMIT = 16;  // flits: the share of a queue of TINY
 
   wire [63:0] s0_tdata, s1_tdata, m0_tdata, m1_tdata;
   wire [7:0] s0_tkeep, s1_tkeep, m0_tkeep, m1_tkeep;
@@ -78,17 +78,16 @@ module two_senders(
   wire s0_tlast, s1_tlast, m0_tlast, m1_tlast;
   wire [1:0] m0_tuser, m1_tuser;
   wire s0_released_valid, s1_released_valid;
-  wire [3:0] s0_released_flits, s1_released_flits;
   wire wrong_0, wrong_1;
 
   sender #(.SOURCE(0), .DESTINATION(1), .LIMIT(LIMIT)) sender_0(
     .clk(clk), .rst(rst), .tdata(s0_tdata), .tkeep(s0_tkeep), .tvalid(s0_tvalid),
     .tready(s0_tready), .tlast(s0_tlast),
-    .released_valid(s0_released_valid), .released_flits(s0_released_flits));
+    .released_valid(s0_released_valid));
   sender #(.SOURCE(1), .DESTINATION(0), .LIMIT(LIMIT)) sender_1(
     .clk(clk), .rst(rst), .tdata(s1_tdata), .tkeep(s1_tkeep), .tvalid(s1_tvalid),
     .tready(s1_tready), .tlast(s1_tlast),
-    .released_valid(s1_released_valid), .released_flits(s1_released_flits));
+    .released_valid(s1_released_valid));
 
   lingyun_switch switch(
     .clk(clk), .rst(rst),
@@ -101,8 +100,7 @@ module two_senders(
     .s1_axis_tdata(s1_tdata), .s1_axis_tkeep(s1_tkeep), .s1_axis_tvalid(s1_tvalid),
     .s1_axis_tready(s1_tready), .s1_axis_tlast(s1_tlast), .s1_axis_tuser(2'b00),
     // Credit: each sender uses one queue, so it need not look at output and class.
-    .s0_released_valid(s0_released_valid), .s0_released_flits(s0_released_flits),
-    .s1_released_valid(s1_released_valid), .s1_released_flits(s1_released_flits),
+    .s0_released_valid(s0_released_valid), .s1_released_valid(s1_released_valid),
     // Packets out.
     .m0_axis_tdata(m0_tdata), .m0_axis_tkeep(m0_tkeep), .m0_axis_tvalid(m0_tvalid),
     .m0_axis_tready(m0_tready), .m0_axis_tlast(m0_tlast), .m0_axis_tuser(m0_tuser),
