@@ -60,7 +60,8 @@ class ArrivalSignature(wiring.Signature):
 class CrossbarSlice(wiring.Component):
     """Some bits of every flit on their way from all inputs to all outputs.
 
-    Latency: 1 cycle.
+    Latency: 1 cycle from ``i``, 2 from ``valid`` and ``source``: for every ``REACH`` bits there is
+    a register of them, as a wire to all multiplexers of an output would be long and crowded.
 
     Parameters
     ----------
@@ -81,6 +82,8 @@ class CrossbarSlice(wiring.Component):
         To the outputs.
     """
 
+    REACH = 16
+
     def __init__(self, ports: int, width: int):
         self.ports, self.width = ports, width
         super().__init__(
@@ -94,10 +97,17 @@ class CrossbarSlice(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        for n in range(self.ports):
-            with m.If(self.valid[n]):
-                chosen = self.i.as_value().word_select(self.source[n], self.width)
-                m.d.sync += self.o[n].eq(chosen)
+        for start in range(0, self.width, self.REACH):
+            bits = slice(start, min(start + self.REACH, self.width))
+            # Synthesis would make one of those that are alike.
+            valid = Signal.like(self.valid, name=f"valid_{start}", attrs={"keep": 1})
+            source = Signal.like(self.source, name=f"source_{start}", attrs={"keep": 1})
+            m.d.sync += [valid.eq(self.valid), source.eq(self.source)]
+            inputs = Cat(self.i[n][bits] for n in range(self.ports))
+            for n in range(self.ports):
+                with m.If(valid[n]):
+                    chosen = inputs.word_select(source[n], bits.stop - start)
+                    m.d.sync += self.o[n][bits].eq(chosen)
         return m
 
 
@@ -145,12 +155,12 @@ class Crossbar(wiring.Component):
 
         inputs_valid = Signal(config.ports)
         m.d.comb += inputs_valid.eq(Cat(i.valid for i in self.i))
-        listens = []
+        waiting = []
         for n, (select, o) in enumerate(zip(self.select, self.o, strict=True)):
             waits, listen = (
                 SelectSignature(config).create(path=(name, str(n))) for name in ("waits", "listens")
             )
-            listens.append(listen)
+            waiting.append(waits)
             for later, sooner in (waits, select), (listen, waits):
                 for name in select.signature.members:
                     m.d.sync += getattr(later, name).eq(getattr(sooner, name))
@@ -166,10 +176,10 @@ class Crossbar(wiring.Component):
         width = min(64, flit_width)
         for start in range(0, flit_width, width):
             m.submodules[f"slice_{start // width}"] = part = CrossbarSlice(config.ports, width)
-            m.d.comb += part.valid.eq(Cat(listen.valid for listen in listens))
+            m.d.comb += part.valid.eq(Cat(waits.valid for waits in waiting))
             for n in ports:
                 m.d.comb += [
-                    part.source[n].eq(listens[n].input),
+                    part.source[n].eq(waiting[n].input),
                     part.i[n].eq(self.i[n].flit.as_value()[start : start + width]),
                     self.o[n].flit.as_value()[start : start + width].eq(part.o[n]),
                 ]

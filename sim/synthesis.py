@@ -36,10 +36,12 @@ FAMILIES = {  # how yosys synthesises for each family of parts
     "ice40": "synth_ice40 -device u -abc9 {options}",
 }
 # Flattening makes all names of a wire equal, so inputs are marked: what drives a wire is elsewhere.
-# Of the names of a clock yosys would leave any.
+# Of the names of a clock yosys would leave any. A register is kept if its wire is to be.
 SCRIPT = """\
 read_rtlil design.il
 setattr -set {input} 1 i:*
+proc
+setattr -set keep 1 w:* a:keep %i %ci1:+[Q] t:$*dff* %i
 setattr -set keep 1 w:clk
 {synthesis}
 write_json netlist.json

@@ -73,7 +73,7 @@ def test_rtl_matches_model(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("ports", [5, 64])
 def test_rtl_matches_model_with_other_numbers_of_ports(ports):
-    config = RACK.with_(name=f"CROSSBAR{ports}", ports=ports, flit_bytes=32, egress_flits=1024)
+    config = RACK.with_(name=f"CROSSBAR{ports}", ports=ports, flit_bytes=32, max_packet_bytes=1024)
     run_bench("crossbar", Crossbar(config), config, cycles=500)
 
 
