@@ -162,7 +162,7 @@ def test_rtl_matches_model_with_one_class():
 @pytest.mark.verilator
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_rtl_matches_model_with_odd_depth_and_other_stages(iterations):
-    config = TINY.with_(name=f"ODD{iterations}", egress_flits=54, iterations=iterations)
+    config = TINY.with_(name=f"ODD{iterations}", egress_flits=62, iterations=iterations)
     run_bench("egress", Egress(config), config)
 
 

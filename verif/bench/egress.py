@@ -270,7 +270,9 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
                     int(outputs.o_payload_user[0]),
                 )
             )
-        if not active and outputs.idle[0] and not current and not connection:
+        # `idle` does not know yet of what arrives in this cycle.
+        coming = current or connection or inputs.i_valid[0]
+        if not active and outputs.idle[0] and not coming:
             break
 
     # All of it has left and is accounted for.
