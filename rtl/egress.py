@@ -155,6 +155,8 @@ class Egress(wiring.Component):
         State: flits in the queue of each class. Proofs read it.
     held : Signal(classes)
         State: which queues hold a flit. Proofs read it.
+    owner : Signal(classes)
+        State: class of the packet under way, one-hot or zero. Proofs read it.
     checked : Signal(1)
         State: a flit is in the check stage, of class ``checked_class``. Proofs read it.
     """
@@ -164,6 +166,7 @@ class Egress(wiring.Component):
         depth = range(config.egress_depth + 1)
         self.stored = [Signal(depth, name=f"stored_{c}") for c in range(config.classes)]
         self.held = Signal(config.classes)
+        self.owner = Signal(config.classes)
         self.checked = Signal()
         self.checked_class = Signal(range(config.classes))
         super().__init__(
@@ -285,7 +288,7 @@ class Egress(wiring.Component):
         else:
             m.submodules.arbiter = arbiter = ClassArbiter(config, picks=2)
             m.submodules.ends = ends = Ends(config)
-            in_packet, owner = Signal(), Signal(config.classes)
+            in_packet, owner = Signal(), self.owner
             last = Mux(passes, arriving.last, (ends.lasts & chosen).any())
             m.d.comb += [
                 arbiter.request[0].eq(held),

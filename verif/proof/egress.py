@@ -105,7 +105,10 @@ class EgressProof(wiring.Component):
                 Assert(dut.held[c] == (dut.stored[c] != 0)),
                 Assert(dut.stored[c] <= config.egress_depth),
             ]
-        m.d.comb += Assert(dut.occupancy == sum(dut.stored))
+        m.d.comb += [
+            Assert(dut.occupancy == sum(dut.stored)),
+            Assert((dut.owner & (dut.owner - 1)) == 0),
+        ]
         m.d.comb += Assert(~dut.idle | ~dut.o.valid)
 
         # Stream law, but for reset.
