@@ -544,7 +544,7 @@ async def keeps_its_latency_and_rate(dut, flits: int) -> None:
     i, o = bench.model.inputs, bench.model.outputs
     i.enable[0] = words((1 << config.ports) - 1, i.enable.shape[1])
     i.o_ready[0] = 1
-    for _ in range(config.queues):  # rings are swept, and admit nothing meanwhile
+    for _ in range(config.queues):  # the counts are swept, and nothing is admitted
         await bench.step()
     packet = smallest(config, min(flits, config.limit // 4))  # its share is not what limits it
     size = config.flit_bytes
