@@ -65,7 +65,8 @@ class Trial:
         ports = self.config.ports
         if self.pattern == "solitary":
             pair = np.arange(ports**2)
-            source, destination, cycle = pair // ports, pair % ports, pair * SOLITARY
+            source, destination = pair // ports, pair % ports
+            cycle = self.config.queues + pair * SOLITARY  # its counts are swept first
         elif self.pattern == "flow":
             source, destination, cycle = 0, 1, np.zeros(self.cycles, np.int64)
         else:
