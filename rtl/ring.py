@@ -143,15 +143,15 @@ class Ring(wiring.Component):
         slots = ring_slots(config)
         count = range(2 * slots)
 
-        # What was offered last: the packet that begins, if one does. Of its length the room that it
-        # needs is kept, or rather one more than what may be in use.
+        # What was offered last: the packet that begins, if one does. The bound is one more than
+        # what may be in use beside it.
         asked_queue, asked_length = Signal.like(offer.queue), Signal.like(offer.length)
-        needs = Signal(count)
+        bound = Signal(count, init=config.limit + 1)
         with m.If(offer.valid):
             m.d.sync += [
                 asked_queue.eq(offer.queue),
                 asked_length.eq(offer.length),
-                needs.eq(config.limit + 1 - offer.length),
+                bound.eq(config.limit + 1 - offer.length),
             ]
 
         # Counts.
@@ -191,15 +191,15 @@ class Ring(wiring.Component):
         # behind the packet and with that cycle's pop; and in use of the queue that was popped.
         same = pop.queue == asked_queue
         used, also_popped = Signal(count), Signal()
-        needs_before, used_popped = Signal(count), Signal(count)
+        bound_before, used_popped = Signal.like(bound), Signal(count)
         m.d.sync += [
             used.eq(promised.count[0] - popped.count[1]),
             also_popped.eq(pops & same),
-            needs_before.eq(needs),
+            bound_before.eq(bound),
             used_popped.eq(promised.count[1] - head),
         ]
         left = Signal(signed(len(used) + 1))  # the pop is the carry into its lowest bit
-        m.d.comb += left.eq((Cat(C(1, 1), needs_before) + Cat(also_popped, ~used, C(1, 1)))[1:])
+        m.d.comb += left.eq((Cat(C(1, 1), bound_before) + Cat(also_popped, ~used, C(1, 1)))[1:])
 
         # What is known of each queue, two cycles after what changed it.
         began, gave = Signal(), Signal()
