@@ -46,7 +46,7 @@ class PacketSource:
     Parameters
     ----------
     load : float
-        Probability of a flit in a cycle.
+        Probability of a flit in a cycle; within a packet it comes before half of a stall is over.
     faults : float
         Part of the packets that are wrong.
     """
@@ -57,6 +57,7 @@ class PacketSource:
         self.config, self.rng, self.load, self.faults = config, rng, load, faults
         self.flits: deque[StreamFlit] = deque()
         self.gap = 0
+        self.waited = 0  # cycles by chance without a flit
         self.ended = False  # set it, and no other packet begins
         self.full = (1 << config.flit_bytes) - 1
 
@@ -71,7 +72,7 @@ class PacketSource:
         inputs.i_valid[0] = 0
         if self.gap:
             self.gap -= 1
-        elif (self.flits or not self.ended) and self.rng.random() < self.load:
+        elif (self.flits or not self.ended) and self.comes():
             if not self.flits:
                 packet = self.packet()
                 self.flits.extend(packet.flits)
@@ -82,6 +83,12 @@ class PacketSource:
             inputs.i_payload_last[0] = flit.last
             inputs.i_payload_user[0] = flit.error + 2 * self.rng.integers(2)
         return packet
+
+    def comes(self) -> bool:
+        """Whether there is a flit in this cycle: stalls are faults, and not left to chance."""
+        late = self.flits and self.waited >= self.config.stall_cycles // 2
+        self.waited = 0 if late or self.rng.random() < self.load else self.waited + 1
+        return self.waited == 0
 
     def packet(self) -> Packet:
         config, rng = self.config, self.rng
