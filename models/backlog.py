@@ -18,6 +18,7 @@ __all__ = [
     "backlog_clock",
     "backlog_outputs",
     "backlog_state",
+    "backlog_taken",
 ]
 
 BacklogInputs = namedtuple(
@@ -26,7 +27,7 @@ BacklogInputs = namedtuple(
 )
 BacklogOutputs = namedtuple("BacklogOutputs", "one many taken_valid taken_flits taken_open")
 BacklogState = namedtuple(
-    "BacklogState", "ready one many taken_valid taken_flits taken_open arriving"
+    "BacklogState", "ready one many joined joined_flits arriving was_arriving"
 )
 
 
@@ -40,13 +41,14 @@ def backlog_state(config: SwitchConfig, instances: int) -> BacklogState:
             "ready": (instances, q),  # flits
             "one": (instances, vector),
             "many": (instances, vector),
-            "taken_valid": (instances,),
-            "taken_flits": (instances,),
-            "taken_open": (instances,),
+            "joined": (instances,),  # queue of what was announced in the last cycle, or -1
+            "joined_flits": (instances,),
             "arriving": (instances,),  # queue whose last packet is partial, or -1
+            "was_arriving": (instances,),  # the same, a cycle ago
         },
     )
-    state.arriving[:] = -1
+    for queue in (state.joined, state.arriving, state.was_arriving):
+        queue[:] = -1
     return state
 
 
@@ -62,42 +64,52 @@ def backlog_show(s, n, queue):
 
 @compiled
 def backlog_outputs(p, s, outputs, n):
-    """All outputs are registers."""
+    """What the registers show."""
     for word in range(s.one.shape[1]):
         outputs.one[n, word] = s.one[n, word]
         outputs.many[n, word] = s.many[n, word]
-    outputs.taken_valid[n] = s.taken_valid[n]
-    outputs.taken_flits[n] = s.taken_flits[n]
-    outputs.taken_open[n] = s.taken_open[n]
+
+
+@compiled
+def backlog_taken(outputs, s, n, claimed, connection):
+    """What the claim of stage 0, of this queue or -1, takes if it is a connection.
+
+    What was announced in the last cycle shows already, but is left.
+    """
+    outputs.taken_valid[n] = connection
+    if connection:
+        left = s.joined_flits[n] if s.joined[n] == claimed else 0
+        outputs.taken_flits[n] = s.ready[n, claimed] - left
+        outputs.taken_open[n] = s.was_arriving[n] == claimed
 
 
 @compiled
 def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, connection):
-    """A packet joins; then the claims take what they may; then the clock edge.
+    """The claims take what they may; then a packet joins; then the clock edge.
 
     ``claim`` is the queue that each stage claims, or -1, ``connection`` whether the claim of
     stage 0 takes all.
     """
-    if complete:
-        s.arriving[n] = -1
-    if announced:
-        s.ready[n, queue] += length
-        if partial:
-            s.arriving[n] = queue
-        backlog_show(s, n, queue)
-    s.taken_valid[n] = 0
     for k in range(p.iterations):
         claimed = claim[k]
         if claimed < 0:
             continue
         if k == 0 and connection:
-            s.taken_valid[n] = 1
-            s.taken_flits[n] = s.ready[n, claimed]
-            s.taken_open[n] = s.arriving[n] == claimed
-            s.ready[n, claimed] = 0
+            s.ready[n, claimed] = s.joined_flits[n] if s.joined[n] == claimed else 0
         else:
             s.ready[n, claimed] -= 1
         backlog_show(s, n, claimed)
+    s.was_arriving[n] = s.arriving[n]
+    if complete:
+        s.arriving[n] = -1
+    s.joined[n] = -1
+    if announced:
+        s.joined[n] = queue
+        s.joined_flits[n] = length
+        s.ready[n, queue] += length
+        if partial:
+            s.arriving[n] = queue
+        backlog_show(s, n, queue)
 
 
 @compiled
@@ -111,7 +123,7 @@ def unpack_claims(p, inputs, n, claim):
 
 
 class BacklogModel:
-    """Flits that wait to be claimed; latency 1 cycle from announcement to showing."""
+    """Flits that wait to be claimed; 1 cycle from announcement to showing, none to ``taken``."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances
@@ -140,6 +152,7 @@ class BacklogModel:
         for n in range(self.instances):
             backlog_outputs(self.p, self.state, self.outputs, n)
             unpack_claims(self.p, i, n, self.claim)
+            backlog_taken(self.outputs, self.state, n, self.claim[0], i.connects[n])
             backlog_clock(
                 self.p,
                 self.state,

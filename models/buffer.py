@@ -39,7 +39,7 @@ BufferState = namedtuple(
     "BufferState",
     "data count first last error mark parity free free_count slots head held used shared_used "
     "occupancy popped popped_queue leaving leaving_queue admit used_high sweep asked_queue "
-    "asked_length stayed begun_queue begun_length",
+    "asked_length stayed begun_queue begun_length arrived arrived_queue",
 )
 
 NOTHING = -1
@@ -62,7 +62,7 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
             "free_count": (instances,),
             "slots": (instances, q, config.limit),  # ring per queue
             "head": (instances, q),
-            "held": (instances, q),  # flits in the buffer
+            "held": (instances, q),  # flits that can be popped
             "used": (instances, q),  # flits in the buffer or promised
             "shared_used": (instances,),
             "occupancy": (instances,),
@@ -78,6 +78,8 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
             "stayed": (instances,),  # nothing was offered in the last cycle
             "begun_queue": (instances,),  # a packet began in the last cycle, or no flits
             "begun_length": (instances,),
+            "arrived": (instances,),  # slot of what was pushed in the last cycle, or NOTHING
+            "arrived_queue": (instances,),
         },
     )
     state.free[:] = np.arange(depth)
@@ -85,6 +87,7 @@ def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
     state.popped[:] = NOTHING
     state.leaving[:] = NOTHING
     state.begun_queue[:] = NOTHING
+    state.arrived[:] = NOTHING
     state.sweep[:] = q + 1
     return state
 
@@ -132,8 +135,7 @@ def room_in_ring(p, s, n, comes):
     """Whether the packet that was asked about fits, where queues share nothing."""
     queue, length = s.asked_queue[n], s.asked_length[n]
     if comes:
-        short = p.short_flits
-        return length <= short and used_before(s, n, queue) + short + 2 <= p.limit
+        return length <= p.short_flits and used_before(s, n, queue) <= p.mark_flits
     return s.stayed[n] and s.used[n, queue] + length <= p.limit
 
 
@@ -163,7 +165,7 @@ def buffer_offer(p, s, n, asks):
         s.asked_queue[n], s.asked_length[n] = asks.offer_queue[n], asks.offer_length[n]
         queue = s.asked_queue[n]
         used = used_before(s, n, queue) if rings else s.used[n, queue]
-        s.used_high[n] = used >= p.mark_flits and s.sweep[n] == 0
+        s.used_high[n] = used > p.mark_flits and s.sweep[n] == 0
     room = room_in_ring(p, s, n, comes) if rings else room_in_lists(p, s, n, asks)
     s.admit[n] = room and s.sweep[n] == 0
     s.stayed[n] = not comes
@@ -191,7 +193,11 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
         if s.used[n, pop_queue] > p.reserve:
             s.shared_used[n] -= 1
         s.used[n, pop_queue] -= 1
-    s.begun_queue[n] = NOTHING
+    if s.arrived[n] != NOTHING:
+        queue = s.arrived_queue[n]
+        s.slots[n, queue, (s.head[n, queue] + s.held[n, queue]) % ring] = s.arrived[n]
+        s.held[n, queue] += 1
+    s.begun_queue[n] = s.arrived[n] = NOTHING
     if asks.push_valid[n]:
         queue = asks.push_queue[n]
         if asks.push_first[n]:
@@ -212,13 +218,12 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
         s.error[n, slot] = asks.push_flit_error[n]
         s.mark[n, slot] = asks.push_flit_mark[n]
         s.parity[n, slot] = asks.push_flit_parity[n, 0]
-        s.slots[n, queue, (s.head[n, queue] + s.held[n, queue]) % ring] = slot
-        s.held[n, queue] += 1
+        s.arrived[n], s.arrived_queue[n] = slot, queue
     return pop_valid and s.popped[n] == NOTHING
 
 
 class BufferModel:
-    """Queues in one memory: 1 cycle from push to pop, 2 from pop to ``o``."""
+    """Queues in one memory: 2 cycles from push to pop, 2 from pop to ``o``."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances

@@ -187,9 +187,10 @@ class SwitchConfig:
         """An egress queue that holds no more has room for a connection, and for what is under way.
 
         A connection moves at most ``limit`` flits. A grant counts on what the queue held one cycle
-        before; ``2 * iterations + 6`` slots lie between the flits counted then and its own.
+        before; ``2 * iterations + 6`` slots lie between the flits counted then and its own. One
+        slot is that of a flit which has left the queue and is not read yet.
         """
-        return self.egress_depth - self.limit - 2 * self.iterations - 6
+        return self.egress_depth - self.limit - 2 * self.iterations - 7
 
     @property
     def reserve(self) -> int:
@@ -210,13 +211,17 @@ class SwitchConfig:
 
     @property
     def short_flits(self) -> int:
-        """A packet that is no longer finds room at once, where queues share nothing."""
-        return max(1, self.limit // 4)
+        """A packet that is no longer finds room at once, where queues share nothing.
+
+        If its queue is not high, that is: what it may hold besides, and two flits that have begun
+        since that was seen, must fit, too.
+        """
+        return max(0, min(self.limit // 4, self.limit - self.mark_flits - 2))
 
     @property
     def mark_flits(self) -> int:
-        """A packet that finds so many flits of its queue taken is marked for congestion."""
-        return max(1, self.limit // 2)
+        """A packet that finds more flits of its queue taken is marked for congestion."""
+        return self.limit // 2
 
     @property
     def line_flits_per_cycle(self) -> float:
@@ -289,6 +294,7 @@ PROTO = SwitchConfig(
     ingress_flits=4096,
     egress_flits=2048,
     max_packet_bytes=2048,
+    iterations=1,  # packets of 8 flits and more leave little for further ones to match
     reserve_flits=256,  # a part of the buffer for each queue: rings are small and fast in an FPGA
     limit_flits=256,
 )

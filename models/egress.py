@@ -1,8 +1,8 @@
 """Golden model of rtl.egress: the queues of one output port, and the packet on its line.
 
 The RTL moves flits through a memory, registers behind it and the port register. Here a flit stays
-in one slot of a ring from its arrival until it is taken: ``check``, ``memory``, ``fetch`` and ``o``
-only say which slot, so each ring has four slots more than the queue is deep.
+in one slot of a ring from its arrival until it is taken: ``check``, ``issued``, ``memory``,
+``fetch`` and ``o`` only say which slot, so each ring has five slots more than the queue is deep.
 """
 
 from collections import namedtuple
@@ -36,11 +36,11 @@ EgressOutputs = namedtuple(
 EgressState = namedtuple(
     "EgressState",
     "data count last error mark stored head tail deficit accepts ended in_packet owner check "
-    "check_class check_first check_wrong memory fetch o sending flushing",
+    "check_class check_first check_wrong issued memory fetch o sending flushing",
 )
 
 EMPTY = -1
-EXTRA = 4  # flits of a class in the check stage and behind the queue
+EXTRA = 5  # flits of a class in the check stage and behind the queue
 
 
 def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
@@ -69,7 +69,7 @@ def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     state.deficit[:] = class_arbiter_state(config)
     state.accepts[:] = (1 << config.classes) - 1
     state.ended[:] = 1
-    for stage in (state.check, state.memory, state.fetch, state.o):
+    for stage in (state.check, state.issued, state.memory, state.fetch, state.o):
         stage[:] = EMPTY
     return state
 
@@ -85,6 +85,7 @@ def egress_outputs(p, state, outputs, n):
     outputs.idle[n] = (
         outputs.occupancy[n] == 0
         and state.check[n] == EMPTY
+        and state.issued[n] == EMPTY
         and state.memory[n] == EMPTY
         and state.fetch[n] == EMPTY
         and slot == EMPTY
@@ -186,17 +187,17 @@ def issue(p, state, passing, n):
         waiting |= (state.stored[n, other] > 0) << other
     if not state.in_packet[n]:
         c = class_arbiter_pick(p, state.deficit[n], waiting)
-    passed = c < 0 or state.stored[n, c] == 0
+    passed = waiting == 0
     if passed:
         if passing == EMPTY:
             return False
         slot, c = passing, passing // ring
         state.o[n] = slot
+    elif state.issued[n] != EMPTY or state.stored[n, c] == 0:
+        return False
     else:
-        if state.memory[n] != EMPTY:
-            return False
         slot = c * ring + state.head[n, c]
-        state.memory[n] = slot
+        state.issued[n] = slot
         state.stored[n, c] -= 1
     state.head[n, c] = (state.head[n, c] + 1) % ring
     if p.weighted:
@@ -219,13 +220,21 @@ def egress_clock(p, state, inputs, outputs, n):
 
     take(p, state, inputs, outputs, discarding, n)
     state.flushing[n] = discarding and state.sending[n]
-    way_is_empty = state.o[n] == EMPTY and state.fetch[n] == EMPTY and state.memory[n] == EMPTY
+    way_is_empty = (
+        state.o[n] == EMPTY
+        and state.fetch[n] == EMPTY
+        and state.memory[n] == EMPTY
+        and state.issued[n] == EMPTY
+    )
     if state.o[n] == EMPTY:
         state.o[n] = state.fetch[n]
         state.fetch[n] = EMPTY
     if state.fetch[n] == EMPTY:
         state.fetch[n] = state.memory[n]
         state.memory[n] = EMPTY
+    if state.memory[n] == EMPTY:
+        state.memory[n] = state.issued[n]
+        state.issued[n] = EMPTY
     judged = judge(p, state, outputs, n)
     passed = issue(p, state, judged if way_is_empty else EMPTY, n)
     if judged != EMPTY and not passed:

@@ -9,6 +9,7 @@ from models.backlog import (
     backlog_clock,
     backlog_outputs,
     backlog_state,
+    backlog_taken,
     unpack_claims,
 )
 from models.buffer import (
@@ -56,14 +57,15 @@ IngressOutputs = namedtuple(
 )
 IngressParts = namedtuple(
     "IngressParts",
-    "classifier classifier_in classifier_out buffer buffer_out backlog complete lost",
+    "classifier classifier_in classifier_out buffer buffer_out backlog arrived complete lost",
 )
 
 
 def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
     """State of all parts after reset, and the wires between them.
 
-    ``complete`` and ``lost`` (instances,) are the registers behind those of the leaves.
+    ``complete`` and ``lost`` (instances,) are the registers behind those of the leaves; before
+    ``complete`` there is another one, ``arrived``.
     """
     inputs, outputs = classifier_shapes(config, instances)
     return IngressParts(
@@ -73,6 +75,7 @@ def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
         buffer=buffer_state(config, instances),
         buffer_out=allocate(BufferOutputs, buffer_output_shapes(config, instances)),
         backlog=backlog_state(config, instances),
+        arrived=np.zeros(instances, dtype=np.int64),
         complete=np.zeros(instances, dtype=np.int64),
         lost=np.zeros(instances, dtype=np.int64),
     )
@@ -89,7 +92,7 @@ def ingress_outputs(p, parts, n):
 def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
     """Combinational outputs of instance ``n``, then its clock edge.
 
-    ``claim`` is the queue that each stage claims, or -1.
+    ``claim`` is the queue that each stage claims, or -1. ``taken`` is told by ``backlog_taken``.
     """
     inputs, outputs = parts.classifier_in, parts.classifier_out
     inputs.admit[n] = parts.buffer_out.admit[n]
@@ -108,7 +111,7 @@ def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
         claim,
         connects,
     )
-    parts.complete[n] = outputs.complete[n]
+    parts.complete[n], parts.arrived[n] = parts.arrived[n], outputs.complete[n]
 
 
 class IngressModel:
@@ -149,6 +152,7 @@ class IngressModel:
         for name in set(ClassifierInputs._fields) & set(IngressInputs._fields):
             getattr(parts.classifier_in, name)[:] = getattr(i, name)
         unpack_claims(self.p, i, 0, self.claim)
+        backlog_taken(backlog, parts.backlog, 0, self.claim[0], i.connects[0])
         ingress_clock(
             self.p,
             parts,

@@ -68,7 +68,7 @@ def scheduler_state(config: SwitchConfig):
         "next_spent": (k, n),
         "want": (k, config.queues, (n + 63) // 64),  # inputs that show the queue, as bits
         "matched": (n,),  # inputs with a grant of the wavefront
-        "claim_output": (k, n),  # per input, of this cycle, or FREE
+        "claim_output": (k, n),  # per input, of the last cycle, or FREE
         "claim_queue": (n, k),
         "connects": (n,),
         "grant_pointer": (3, n, c),  # three sets, in turn
@@ -93,7 +93,7 @@ def bit(vector, n, queue):
 
 @compiled
 def scheduler_outputs(p, s, outputs, i):
-    """What the match register shows, and which outputs are active."""
+    """What the match register shows, and which outputs are active; see ``claims_to_bits``."""
     horizon = s.in_queue.shape[1]
     slot = s.now[0] % horizon
     for word in range(outputs.active.shape[1]):
@@ -122,7 +122,7 @@ def accept(p, s, many, k):
         s.claim_queue[n, k] = FREE
         if k == 0:
             s.connects[n] = 0
-            if s.now[0] - s.claimed_at[n] == 1:
+            if barred(s, n):
                 continue
         best, chosen = -1, FREE
         for step in range(p.ports):
@@ -152,6 +152,12 @@ def busy(s, n):
 
 
 @compiled
+def barred(s, n):
+    """Input ``n`` has claimed a connection in the last cycle: what it shows finds no grant."""
+    return s.now[0] - s.claimed_at[n] == 1
+
+
+@compiled
 def collect(p, s, one, many):
     """Who shows what in which stage: ``want[k, queue]`` is the set of inputs, as bits."""
     horizon = s.in_queue.shape[1]
@@ -167,9 +173,10 @@ def collect(p, s, one, many):
                 pending = False
                 for k in range(p.iterations):
                     pending = pending or s.grant_input[k, output] == n
+                    pending = pending or s.claim_output[k, n] == output
                 if pending:
                     continue
-                if not busy(s, n):
+                if not busy(s, n) or barred(s, n):
                     s.want[0, queue, n >> 6] |= 1 << (n & 63)
                 if many[n, word] & lowest:
                     continue
@@ -256,7 +263,7 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
     """Claims and grants of this cycle, then the clock edge.
 
     ``one`` and ``many`` are bits in words, (ports, words); the other inputs have one entry per
-    port. Claims are left in ``claim_queue`` and ``connects``.
+    port. Claims are left in ``claim_queue`` and ``connects``, for the next cycle.
     """
     horizon = s.in_queue.shape[1]
     k_all = p.iterations
@@ -264,15 +271,19 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
         if taken_valid[n]:
             s.left[n] = taken_flits[n] - 1
 
+    collect(p, s, one, many)  # with the claims of the last cycle
     for k in range(k_all):
         accept(p, s, many, k)
-    collect(p, s, one, many)
     for k in range(k_all):
         pick(p, s, many, accepts, k)
         if p.wavefront:
             wavefront(p, s, k)
         else:
             islip(p, s, k)
+    for output in range(p.ports):
+        n = s.next_input[0, output]
+        if n >= 0 and barred(s, n):
+            s.next_input[0, output] = FREE
 
     # Weights: what is selected now is charged; a pick without deficit refills when it is claimed.
     if p.weighted:
@@ -372,6 +383,7 @@ class SchedulerModel:
         """Outputs of this cycle, then the clock edge."""
         i, o, s = self.inputs, self.outputs, self.state
         scheduler_outputs(self.p, s, o, 0)
+        claims_to_bits(self.p, s, o, 0)
         for bits, vector in zip(self.bits, (i.complete[0], i.lost[0]), strict=True):
             bits[:] = [vector[n >> 6] >> (n & 63) & 1 for n in range(self.p.ports)]
         scheduler_clock(
@@ -382,16 +394,16 @@ class SchedulerModel:
             i.taken_valid[0],
             i.taken_flits[0],
             i.taken_open[0],
-            *self.bits,
+            self.bits[0],
+            self.bits[1],
             i.accepts[0],
         )
-        claims_to_bits(self.p, s, o, 0)
         return o
 
 
 @compiled
 def claims_to_bits(p, s, outputs, i):
-    """The claims of a cycle as the one-hot vectors of the ports."""
+    """The claims of the last cycle as the one-hot vectors of the ports."""
     for word in range(outputs.connects.shape[1]):
         outputs.connects[i, word] = 0
     for n in range(p.ports):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from models.backlog import BacklogOutputs, backlog_taken
 from models.compiled import compiled
 from models.config import SwitchConfig
 from models.crossbar import (
@@ -52,7 +53,8 @@ DROPPED = ("drop_valid", "drop_reason", "drop_header", "broken_valid", "broken_r
 EVENTS = ("delivered", "errored", "discarded", "parity")  # of the egress, a bit per port
 SwitchParts = namedtuple(
     "SwitchParts",
-    "ingress scheduler scheduler_out crossbar crossbar_in crossbar_out egress egress_in egress_out",
+    "ingress backlog_out scheduler scheduler_out claim connects "
+    "crossbar crossbar_in crossbar_out egress egress_in egress_out",
 )
 
 
@@ -119,10 +121,22 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             if name.startswith("o_")
         },
     )
+    claims = namedtuple("Claims", "queue connects")
+    claim = allocate(claims, {"queue": (n, config.iterations), "connects": (n,)})
+    claim.queue[:] = -1
     return SwitchParts(
         ingress=ingress,
+        backlog_out=BacklogOutputs(
+            one=ingress.backlog.one,
+            many=ingress.backlog.many,
+            taken_valid=np.zeros(n, dtype=np.int64),
+            taken_flits=np.zeros(n, dtype=np.int64),
+            taken_open=np.zeros(n, dtype=np.int64),
+        ),
         scheduler=scheduler_state(config),
         scheduler_out=scheduler_out,
+        claim=claim.queue,
+        connects=claim.connects,
         crossbar=crossbar_state(config),
         crossbar_in=crossbar_in,
         crossbar_out=crossbar_out,
@@ -193,7 +207,12 @@ def switch_step(p, inputs, outputs, parts):
     for n in range(p.ports, 64 * outputs.idle.shape[1]):
         outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
 
-    backlog = ingress.backlog
+    backlog = parts.backlog_out
+    for n in range(p.ports):
+        parts.connects[n] = parts.scheduler.connects[n]
+        for k in range(p.iterations):
+            parts.claim[n, k] = parts.scheduler.claim_queue[n, k]
+        backlog_taken(backlog, ingress.backlog, n, parts.claim[n, 0], parts.connects[n])
     scheduler_clock(
         p,
         parts.scheduler,
@@ -217,8 +236,8 @@ def switch_step(p, inputs, outputs, parts):
             (inputs.inject[0, n >> 6] >> (n & 63)) & 1,
             scheduler_out.match_valid[0, n],
             scheduler_out.match_queue[0, n],
-            parts.scheduler.claim_queue[n],
-            parts.scheduler.connects[n],
+            parts.claim[n],
+            parts.connects[n],
         )
     collect(p, outputs, parts)
 

@@ -54,7 +54,7 @@ def table_outputs(s, outputs, n):
 
 @compiled
 def table_clock(s, inputs, n):
-    """Take the last result; then the last write or, where there is none, a lookup."""
+    """Take the last result; then the last write; then a lookup, if there was none."""
     entries, words = s.entries.shape[1:]
     if inputs.take[n]:
         s.valid[n] = s.asked_valid[n]

@@ -43,7 +43,7 @@ class AnnounceSignature(wiring.Signature):
 
 
 class TakenLayout(data.StructLayout):
-    """What the connection has that was claimed in the last cycle.
+    """What a claim takes that connects.
 
     Fields
     ------
@@ -62,10 +62,10 @@ class TakenLayout(data.StructLayout):
 class Backlog(wiring.Component):
     """Count the flits of each queue that wait, and show which queues have some.
 
-    Latency: 1 cycle from ``announce`` and ``claim`` to ``one``, ``many`` and ``taken``. After reset
-    counts are swept: nothing may be announced for ``queues`` cycles.
-    Throughput: 1 packet in and ``iterations`` claims per cycle. ``one`` and ``many`` are registers,
-    ``taken`` is read by registers from distributed memory and subtracted.
+    Latency: 1 cycle from ``announce`` and ``claim`` to ``one`` and ``many``; 0 cycles from
+    ``claim`` to ``taken``, which is read from distributed memory and subtracted. After reset counts
+    are swept: nothing may be announced for ``queues`` cycles.
+    Throughput: 1 packet in and ``iterations`` claims per cycle.
 
     Parameters
     ----------
@@ -79,16 +79,17 @@ class Backlog(wiring.Component):
     complete : In(1)
         The packet that was announced as partial has come in.
     claim : In(queues).array(iterations)
-        Per stage: the queue that it claims, one-hot, or zero; no queue twice. A claim takes one
-        flit, in stage 0 only of a queue that shows ``one`` and not ``many``, in other stages of one
-        that did so in the last cycle; unless it ``connects``.
+        Per stage: the queue that it claims, one-hot, or zero; no queue twice, nor one that was
+        claimed in one of the last two cycles. A claim takes one flit, of a queue that showed
+        ``one`` and not ``many`` in the last cycle, or in the one before that for stages other than
+        0; unless it ``connects``.
     connects : In(1)
-        The claim of stage 0, of a queue that shows ``many``, takes all that has been announced,
-        in this cycle too.
+        The claim of stage 0, of a queue that showed ``many`` in the last cycle, takes all that had
+        been announced before that.
     one, many : Out(queues)
-        Bit ``q``: at least one flit, at least two flits wait in queue ``q``.
+        Bit ``q``: at least one flit, at least two flits wait in queue ``q``. Registered.
     taken : Out(TakenLayout)
-        What a claim that connects has taken, a cycle later; meaningful while ``valid``.
+        What the claim takes if it connects; meaningful while ``valid``. Combinational.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -110,74 +111,72 @@ class Backlog(wiring.Component):
         config, announce, one, many = self.config, self.announce, self.one, self.many
         queues, stages = config.queues, range(config.iterations)
 
-        # What shows. A claim leaves what is announced in the same cycle; unless it takes all. If it
-        # takes one flit of many, the rest is the packet that was announced in the last cycle.
-        joins, several, joined_several = Signal(queues), Signal(), Signal()
+        # What was announced in the last cycle: it shows by now, but no claim takes it. Nor does
+        # that of an older stage take what was announced a cycle earlier.
+        joined, completed = AnnounceSignature(config).create(path=("joined",)), Signal()
+        m.d.sync += completed.eq(self.complete)
+        for name in announce.signature.members:
+            m.d.sync += getattr(joined, name).eq(getattr(announce, name))
+        earlier, earlier_several = Signal(queues), Signal()
+
+        # What shows.
+        joins, rest = Signal(queues), Signal(queues)
+        several, rest_several = announce.length != 1, joined.length != 1
         m.d.comb += [
             joins.eq(announce.valid << announce.queue),
-            several.eq(announce.length != 1),
+            rest.eq(joined.valid << joined.queue),
         ]
-        m.d.sync += joined_several.eq(several)
-        takes_one = reduce(or_, self.claim[1:], C(0, queues))  # even if many show
-        claimed = self.claim[0] | takes_one
+        m.d.sync += [earlier.eq(rest), earlier_several.eq(rest_several)]
+        older = reduce(or_, self.claim[1:], C(0, queues))
+        claimed = self.claim[0] | older
         for q in range(queues):
-            rest = many[q] & takes_one[q]
-            first = joins[q] & ~many[q]  # what joins is all that there is
+            behind = older[q] & earlier[q]
+            rest_many = (rest[q] & rest_several) | (behind & (earlier_several | rest[q]))
+            left_one = Mux(claimed[q], rest[q] | behind, one[q])
+            left_many = Mux(claimed[q], rest_many, many[q])
             m.d.sync += [
-                one[q].eq(Mux(claimed[q], rest | first, one[q] | joins[q])),
-                many[q].eq(
-                    Mux(
-                        claimed[q],
-                        (rest & (joined_several | joins[q])) | (first & several),
-                        many[q] | (joins[q] & (one[q] | several)),
-                    )
-                ),
+                one[q].eq(left_one | joins[q]),
+                many[q].eq(left_many | (joins[q] & (left_one | several))),
             ]
 
         # How much: the flits announced, less those claimed, counted for each stage by itself, so
-        # that each memory has one write port. Claims are counted one cycle late.
+        # that each memory has one write port. Claims are counted a cycle late: no queue is claimed
+        # in two cycles that follow each other.
         m.submodules.sweep = sweep = Sweep(queues)
 
-        def tally(name, reads, write, value):
-            """A tally that reads these queues, and gives that of the first its new value."""
+        def tally(name, reads):
+            """A tally that reads these queues."""
             m.submodules[name] = tally = Tally(queues, limit=config.limit, reads=len(reads))
             m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
-            m.d.comb += [
-                tally.sweep.eq(sweep.entry),
-                tally.swept.eq(sweep.done),
-                tally.write.eq(write),
-                tally.value.eq(value(tally.count[0])),
-            ]
-            return tally.count
+            m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
+            return tally
 
-        late = [Signal(queues, name=f"late_{k}") for k in stages]
-        m.d.sync += [late[k].eq(self.claim[k]) for k in stages]
-        of_stage = [encode(claim) for claim in late]
-        announced = tally(
-            "announced",
-            [announce.queue, of_stage[0]],
-            announce.valid,
-            lambda count: count + announce.length,
-        )
-        left = announced[1]
-        for k in stages[1:]:
-            reads = [of_stage[k], of_stage[0]]
-            left = left - tally(f"claimed_{k}", reads, late[k].any(), lambda count: count + 1)[1]
-        claimed_all = self.taken.valid
-        claims = tally(
-            "claimed_0",
-            [of_stage[0]],
-            late[0].any(),
-            lambda count: Mux(claimed_all, left, count + 1),
-        )
-        m.d.comb += self.taken.flits.eq(left - claims[0])
-        m.d.sync += self.taken.valid.eq(self.connects)
+        of_stage = [encode(claim) for claim in self.claim]
+        announced = tally("announced", [joined.queue, of_stage[0]])
+        m.d.comb += [
+            announced.target.eq(joined.queue),
+            announced.write.eq(joined.valid),
+            announced.value.eq(announced.count[0] + joined.length),
+        ]
+        left = announced.count[1]
+        for k in stages[::-1]:
+            claims = tally(f"claimed_{k}", [of_stage[k], of_stage[0]] if k else [of_stage[0]])
+            value = claims.count[0] + 1
+            if k == 0:
+                value = Mux(self.connects, left, value)
+            m.d.sync += [
+                claims.target.eq(of_stage[k]),
+                claims.write.eq(self.claim[k].any()),
+                claims.value.eq(value),
+            ]
+            left = left - claims.count[-1]
+        m.d.comb += [self.taken.valid.eq(self.connects), self.taken.flits.eq(left)]
 
         # The one packet that is still arriving.
         arriving, arriving_queue = Signal(), Signal(range(queues))
-        with m.If(announce.valid):
-            m.d.sync += [arriving.eq(announce.partial), arriving_queue.eq(announce.queue)]
-        with m.Elif(self.complete):
+        with m.If(joined.valid):
+            m.d.sync += [arriving.eq(joined.partial), arriving_queue.eq(joined.queue)]
+        with m.Elif(completed):
             m.d.sync += arriving.eq(0)
         m.d.comb += self.taken.open.eq(arriving & (arriving_queue == of_stage[0]))
         return m

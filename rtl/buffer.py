@@ -1,6 +1,6 @@
 """Packet buffer of an ingress."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Array, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -23,8 +23,9 @@ class ReleasedSignature(wiring.Signature):
 class Buffer(wiring.Component):
     """Hold the flits of all queues of an ingress in one memory.
 
-    Latency: a flit pushed in a cycle can be popped in the next one, and is on ``o`` two cycles
-    after its pop. Throughput: 1 push and 1 pop per cycle, also if all pops are of one queue.
+    Latency: a flit pushed in a cycle is stored in the next one and can be popped in the one after
+    that; it is on ``o`` two cycles after its pop. Throughput: 1 push and 1 pop per cycle, also if
+    all pops are of one queue.
     Each queue is a ring in its own part of the memory if nothing is shared (``limit_flits`` is
     ``reserve_flits``), and else a linked list over its slots.
 
@@ -44,9 +45,10 @@ class Buffer(wiring.Component):
         There is room for the packet that was offered last. A register. Low for ``queues``
         cycles and one more after reset.
     used_high : Out(1)
-        Its queue used ``mark_flits`` or more. A register.
+        Its queue used more than ``mark_flits``. A register.
     pop : In(PopSignature)
-        Read the head of a queue; nothing happens if it holds no flit.
+        Read the head of a queue that holds a flit, or of that which the last flit was stored in:
+        nothing happens if that holds none, as the packet is still arriving.
     inject : In(1)
         Fault for tests: bit 0 of the data pushed in this cycle is stored inverted.
     lost : Out(1)
@@ -56,8 +58,10 @@ class Buffer(wiring.Component):
     released : Out(ReleasedSignature)
         Room that this pop gave back, in the same cycle as ``o``.
     occupancy : Out(range(ingress_flits + 1))
-        Flits stored, including one that was popped in the last cycle (registered).
+        Flits pushed and not popped, or popped in the last cycle (registered).
     """
+
+    BANK = 2048  # flits
 
     def __init__(self, config: SwitchConfig):
         self.config = config
@@ -90,38 +94,58 @@ class Buffer(wiring.Component):
             self.lost.eq(storage.lost),
         ]
 
-        # A pop does nothing to a flit that is pushed in the same cycle, so that the memory need not
-        # say what it gives if both are of one slot.
-        m.submodules.flits = flits = Memory(
-            shape=FlitLayout(config),
-            depth=storage_slots(config),
-            init=[],
-            attrs={"no_rw_check": 1},
-        )
-        write, read = flits.write_port(), flits.read_port(domain="comb")
-        # Of the memory, and behind it. Without a reset both are registers of the block RAM.
-        output, leaving = (
-            Signal(FlitLayout(config), reset_less=True, name=n) for n in ("output", "leaving")
-        )
-        popped, popped_queue = Signal(), Signal.like(pop.queue)
-        m.d.comb += [
-            write.addr.eq(storage.write_slot),
-            write.data.eq(push.flit),
-            write.en.eq(push.valid),
-            read.addr.eq(storage.read_slot),
-            self.o.flit.eq(leaving),
-            self.released.valid.eq(self.o.valid),
-        ]
+        # The memory is large and far away: it is written from registers.
+        storing, stored = Signal(), Signal(FlitLayout(config), reset_less=True)
+        m.d.sync += [storing.eq(push.valid), stored.eq(push.flit)]
         with m.If(self.inject):
-            m.d.comb += write.data.data[0].eq(~push.flit.data[0])
+            m.d.sync += stored.data[0].eq(~push.flit.data[0])
+
+        popped, popped_queue = Signal(), Signal.like(pop.queue)
+        m.d.comb += self.released.valid.eq(self.o.valid)
         m.d.sync += [
-            output.eq(read.data),
             popped.eq(popping),
             popped_queue.eq(pop.queue),
-            leaving.eq(output),
             self.o.valid.eq(popped),
             self.released.queue.eq(popped_queue),
         ]
+
+        # A memory that is deeper than a block RAM is cut into banks, of which the one that was read
+        # is chosen at the end: nothing comes between a memory and the register behind it.
+        slots = storage_slots(config)
+        banks = range(-(-slots // self.BANK))
+        place = range((min(slots, self.BANK) - 1).bit_length())
+        leaving = []
+        for n in banks:
+            # A pop does nothing to a flit that is stored in the same cycle, so that the memory need
+            # not say what it gives if both are of one slot.
+            m.submodules[f"flits_{n}"] = flits = Memory(
+                shape=FlitLayout(config),
+                depth=min(self.BANK, slots - n * self.BANK),
+                init=[],
+                attrs={"no_rw_check": 1},
+            )
+            write, read = flits.write_port(), flits.read_port(domain="comb")
+            # Of the memory, and behind it. Without a reset both are registers of the block RAM.
+            output, last = (
+                Signal(FlitLayout(config), reset_less=True, name=f"{name}_{n}")
+                for name in ("output", "leaving")
+            )
+            m.d.comb += [
+                write.addr.eq(storage.write_slot[: len(place)]),
+                write.data.eq(stored),
+                write.en.eq(storing),
+                read.addr.eq(storage.read_slot[: len(place)]),
+            ]
+            m.d.sync += [output.eq(read.data), last.eq(output)]
+            leaving.append(last)
+            if len(banks) > 1:
+                m.d.comb += write.en.eq(storing & (storage.write_slot[len(place) :] == n))
+        if len(banks) == 1:
+            m.d.comb += self.o.flit.eq(leaving[0])
+        else:
+            bank, bank_before = Signal(banks), Signal(banks)
+            m.d.sync += [bank_before.eq(storage.read_slot[len(place) :]), bank.eq(bank_before)]
+            m.d.comb += self.o.flit.eq(Array(leaving)[bank])
         with m.If(push.valid != popped):
             m.d.sync += self.occupancy.eq(self.occupancy + Mux(popped, -1, 1))
         return m

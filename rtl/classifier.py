@@ -188,7 +188,7 @@ class Classifier(wiring.Component):
                 | {"tail": count_width, "odd": config.words}
                 | {"good": 1, "refused": 1, "reason": range(len(Drop))}
                 | {"single": 1, "double": 1, "wrong": 1, "bad": 1, "bad_body": 1}
-                | {"start": length_width, "start_one": 1, "start_two": 1, "early": 1}
+                | {"start": length_width, "announces": 1, "start_two": 1, "early": 1}
             )
         )
         phase = Signal(len(Phase), init=Phase.IDLE)
@@ -334,7 +334,7 @@ class Classifier(wiring.Component):
                 head.bad.eq(misfit),
                 head.bad_body.eq(routed.ragged | (routed.last & (routed.count != expected))),
                 head.start.eq(start),
-                head.start_one.eq(start == 1),
+                head.announces.eq(routed.good & (start == 1 if scale else C(1, 1))),
                 head.start_two.eq(start == 2),
                 head.early.eq(start != routed.length),
             ]
@@ -372,13 +372,15 @@ class Classifier(wiring.Component):
             ]
 
         # What happens in this cycle.
-        may_begin, resets = Signal(), Signal()  # the controls, a cycle late: `go` has no time
-        m.d.sync += [
+        may_begin, waits, resets = Signal(), Signal(), Signal()  # the controls, a cycle late: of
+        m.d.sync += [  # the three at most one is high, so that `go` takes little time
             may_begin.eq(self.enable & ~self.drain & ~self.reset),
+            waits.eq(~(self.enable & ~self.drain) & ~self.reset),
             resets.eq(self.reset),
         ]
         patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)
         accepts, drops, takes = Signal(), Signal(), Signal()  # takes: head or body is pushed
+        goes_on = Signal()  # the packet under way is pushed on, or padding
         interrupted, broken, fault = Signal(), Signal(), Signal(range(len(Broken)))
         wrong = Mux(first, head.wrong, head.error | head.bad_body | (head.last != packet.final))
         m.d.comb += [
@@ -387,11 +389,12 @@ class Classifier(wiring.Component):
             takes.eq(accepts | (in_body & head.full & ~resets)),
             interrupted.eq(in_body & (resets | (~head.full & (patience < 0)))),
             broken.eq(interrupted | (takes & wrong)),
+            goes_on.eq((in_body & (head.full | resets | (patience < 0))) | in_padding),
         ]
-        passes = Signal()  # the flit in the last stage goes, whatever it is
-        m.d.comb += passes.eq((first & resets) | (in_body & ~resets) | in_rest)
-        decided = may_begin & (head.refused | (head.good & self.admit))
-        m.d.comb += go.eq(~head.full | passes | (first & decided))
+        full_stops = in_padding | (in_body & resets) | (first & waits)
+        m.d.comb += go.eq(
+            ~((head.full & full_stops) | (first & head.good & may_begin & ~self.admit))
+        )
         with m.If(in_body & ~head.full):
             m.d.sync += patience.eq(patience - 1)
         with m.Else():
@@ -415,7 +418,7 @@ class Classifier(wiring.Component):
         count = Mux(ends, expected, config.flit_bytes - 1)
         m.d.comb += [
             ends.eq(takes & ~wrong & at_end),
-            push.valid.eq(takes | interrupted | in_padding),
+            push.valid.eq(accepts | goes_on),
             push.first.eq(first),
             push.queue.eq(Mux(first, queue, packet.queue)),
             push.length.eq(length),
@@ -441,18 +444,20 @@ class Classifier(wiring.Component):
         with m.Elif(in_rest & (resets | head.last)):
             m.d.sync += phase.eq(Phase.IDLE)
 
-        # Announcement; a packet that may leave with its first flit needs no counter.
+        # Announcement, written so that little comes between the registers and the backlog. A packet
+        # that may leave with its first flit needs no counter.
+        announces = first & head.announces & self.admit & may_begin
         if scale:
-            announces, early = Mux(first, head.start_one, packet.due), packet.early
+            announces, early = announces | (packet.due & goes_on), packet.early
             announced = Mux(first, length, packet.length)
         else:
-            announces, early, announced = first, C(1, 1), length
+            early, announced = C(1, 1), length
         m.d.comb += [
-            self.announce.valid.eq(push.valid & announces),
+            self.announce.valid.eq(announces),
             self.announce.queue.eq(push.queue),
             self.announce.length.eq(announced),
             self.announce.partial.eq(~at_end),
-            self.complete.eq(push.valid & ~first & packet.final & early),
+            self.complete.eq(goes_on & packet.final & early),
         ]
 
         # Events.

@@ -34,7 +34,8 @@ class Ends(wiring.Component):
     Members
     -------
     puts, gets : In(classes)
-        One-hot or zero: a flit joins the queue, or leaves it, in this cycle.
+        One-hot or zero: a flit joins the queue, or leaves it, in this cycle. What joins an empty
+        queue may be replaced by what joins next.
     tail, head : In(range(slots))
         Where it is stored, or read.
     last : In(1)
@@ -113,7 +114,7 @@ class Ends(wiring.Component):
 class Egress(wiring.Component):
     """Queue the flits of each class and send them packet by packet.
 
-    Latency: 2 cycles from ``i`` to ``o`` if nothing waits, of which one is for the check; 5 by way
+    Latency: 2 cycles from ``i`` to ``o`` if nothing waits, of which one is for the check; 6 by way
     of the queue. Throughput: 1 flit per cycle in and out, packets of one flit and changes of class
     included.
     Backpressure: none on ``i``: who sends looks at ``accepts`` in time. ``o.valid`` is
@@ -221,19 +222,20 @@ class Egress(wiring.Component):
         with m.If(store):
             m.d.sync += ended.eq(arriving.last)
 
-        # Way out: memory, fetch and o; each moves on when the next is empty or moves on, too.
-        full, fetched, reading = Signal(), Signal(), Signal()
+        # Way out: issued, memory, fetch and o; each moves on if the next is empty or moves on, too.
+        full, fetched, reading, issued = Signal(), Signal(), Signal(), Signal()
         sending, flushing = Signal(), Signal()
         sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
         discarding = self.reset | flushing
         taken = full & (self.o.ready | discarding)
-        o_free, fetch_free, read_free = Signal(), Signal(), Signal()
+        o_free, fetch_free, read_free, issue_free = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.o.valid.eq(full & ~discarding),
             sends.eq(Mux(taken, ~self.o.payload.last, sending)),
             o_free.eq(~full | self.o.ready | discarding),
             fetch_free.eq(~fetched | o_free),
             read_free.eq(~reading | fetch_free),
+            issue_free.eq(~issued | read_free),
         ]
         m.d.sync += [sending.eq(sends), flushing.eq(discarding & sends)]
 
@@ -241,11 +243,11 @@ class Egress(wiring.Component):
         held = self.held
         chosen = Signal(config.classes)  # one-hot or zero
         gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
-        waits = (chosen & held).any()
+        waits = held.any()  # whatever waits keeps all from passing: who is chosen takes longer
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
-            gets.eq(chosen & held & read_free.replicate(config.classes)),
-            passes.eq(store & ~waits & ~reading & ~fetched & o_free),
+            gets.eq(chosen & held & issue_free.replicate(config.classes)),
+            passes.eq(store & ~waits & ~issued & ~reading & ~fetched & o_free),
             puts.eq(stores & ~passes.replicate(config.classes)),
         ]
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
@@ -276,8 +278,9 @@ class Egress(wiring.Component):
             write.addr.eq(Cat(tail, self.checked_class)),
             write.data.eq(arriving),
             write.en.eq(store),  # the slot of a flit that passes by stays free
-            read.addr.eq(Cat(head, reads)),
         ]
+        with m.If(issue_free):  # the memory is large and far away: it sees a register
+            m.d.sync += [issued.eq(gets.any()), read.addr.eq(Cat(head, reads))]
         for c in classes:
             with m.If(puts[c]):
                 m.d.sync += tails[c].eq(tail + 1)
@@ -298,10 +301,10 @@ class Egress(wiring.Component):
                     ~in_packet & ((gets.any() & arbiter.spent[0]) | (passes & arbiter.spent[1]))
                 ),
                 chosen.eq(Mux(in_packet, owner, arbiter.grant[0])),
-                ends.puts.eq(puts),
+                ends.puts.eq(stores),  # one that passes by leaves its queue empty, its end unread
                 ends.gets.eq(gets),
                 ends.tail.eq(write.addr),
-                ends.head.eq(read.addr),
+                ends.head.eq(Cat(head, reads)),
                 ends.last.eq(arriving.last),
                 ends.near.eq(near),
                 ends.far.eq(far),
@@ -319,7 +322,7 @@ class Egress(wiring.Component):
         leaving = Signal(layout)
         m.d.comb += leaving.eq(Mux(fetched, fetch.as_value(), arriving.as_value()))
         with m.If(read_free):
-            m.d.sync += [reading.eq(gets.any()), output.eq(read.data)]
+            m.d.sync += [reading.eq(issued), output.eq(read.data)]
         with m.If(fetch_free):
             m.d.sync += [fetched.eq(reading), fetch.eq(output)]
         with m.If(o_free):
@@ -334,7 +337,7 @@ class Egress(wiring.Component):
         # Events.
         ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
         m.d.comb += [
-            self.idle.eq(~(self.checked | held.any() | reading | fetched | full)),
+            self.idle.eq(~(self.checked | held.any() | issued | reading | fetched | full)),
             self.discarded.eq(ends & discarding),
             self.errored.eq(ends & ~discarding & errs),
             self.delivered.eq(ends & ~discarding & ~errs),

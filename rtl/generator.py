@@ -125,9 +125,10 @@ class Generator(wiring.Component):
         first = {"length": config.min_packet_bytes, "end": self.end_of(0)}
         packet = Signal(data.StructLayout(flow | {"length": 16, "end": ends}), init=first)
         random, draw = self.random(m, take)
-        gap = Signal(GAP_WIDTH, init=1 << (GAP_WIDTH - 1))  # counts up to the top bit
+        drawn_gap = Signal(GAP_WIDTH)
         with m.If(take):
             m.d.sync += [
+                drawn_gap.eq(random[-GAP_WIDTH:]),
                 chosen.eq(draw),
                 packet.traffic_class.eq(chosen.traffic_class),
                 packet.destination.eq(chosen.destination),
@@ -136,25 +137,29 @@ class Generator(wiring.Component):
             ]
 
         # When the next flit goes into the output register. Little may stand between `o.ready` and
-        # what it moves, so all conditions for a header are gathered in the cycle before.
+        # what it moves, so all conditions for a header are gathered in the cycle before, for a
+        # packet that is taken in it and for none.
         starting, turn = self.starting, self.turn
-        begins, goes, gap_ends = Signal(), Signal(), Signal()
+        begins, goes, took = Signal(), Signal(), Signal()
+        gap, counted = Signal(GAP_WIDTH), Signal(GAP_WIDTH, init=1 << (GAP_WIDTH - 1))
+        may_follow, may_begin = Signal(), Signal()
         next_turn = self.next_turn(m)
+        may = next_turn & self.enable & ~self.clear
         m.d.sync += [
             turn.eq(next_turn),
-            begins.eq(next_turn & self.enable & ~self.clear & gap_ends),
+            took.eq(take),
+            may_follow.eq(may & random[-1]),
+            may_begin.eq(may & (gap[-1] | (starting & gap[:-1].all()))),
         ]
         m.d.comb += [
-            gap_ends.eq(Mux(take, random[-1], gap[-1] | (starting & gap[:-1].all()))),
+            begins.eq(Mux(took, may_follow, may_begin)),
+            gap.eq(Mux(took, drawn_gap, counted)),  # counts up to the top bit
             free.eq(~self.o.valid | self.o.ready),
             goes.eq(Mux(starting, begins, turn)),
             load.eq(free & goes),
             take.eq(free & starting & begins),
         ]
-        with m.If(take):
-            m.d.sync += gap.eq(random[-GAP_WIDTH:])
-        with m.Elif(starting & ~gap[-1]):
-            m.d.sync += gap.eq(gap + 1)
+        m.d.sync += counted.eq(gap + (starting & ~gap[-1]))
         with m.If(free):
             m.d.sync += self.o.valid.eq(goes)
 

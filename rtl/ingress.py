@@ -1,6 +1,6 @@
 """Ingress: one input port of the switch, up to its queues."""
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -33,7 +33,8 @@ class Ingress(wiring.Component):
     claim, connects, one, many, taken
         As of :class:`rtl.backlog.Backlog`.
     complete : Out(1)
-        A packet that was announced as partial has come in. A cycle after its last flit was pushed.
+        A packet that was announced as partial has come in. Two cycles after its last flit was
+        pushed: then it can be popped.
     lost : Out(1)
         The pop of the last cycle found no flit.
     idle : Out(1)
@@ -107,6 +108,11 @@ class Ingress(wiring.Component):
         m.d.comb += [
             inner.eq(outer) for outer, inner in zip(self.claim, backlog.claim, strict=True)
         ]
-        # A flit that was pushed can be popped in the next cycle, and not before.
-        m.d.sync += [self.complete.eq(classifier.complete), self.lost.eq(buffer.lost)]
+        # No pop is lost after `complete`: a flit that was pushed can be popped two cycles later.
+        arrived = Signal()
+        m.d.sync += [
+            arrived.eq(classifier.complete),
+            self.complete.eq(arrived),
+            self.lost.eq(buffer.lost),
+        ]
         return m

@@ -17,8 +17,8 @@ __all__ = ["LinkedList"]
 class LinkedList(wiring.Component):
     """Keep each queue as a linked list over slots that all queues share.
 
-    Latency: a flit pushed in a cycle can be popped in the next one. Throughput: 1 push and 1 pop
-    per cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
+    Latency: a flit pushed in a cycle can be popped two later. Throughput: 1 push and 1 pop per
+    cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
     flit: from the reserve of its queue, then from what all share, up to a limit.
 
     Parameters
@@ -46,6 +46,10 @@ class LinkedList(wiring.Component):
         length = Mux(self.offer.valid, self.offer.length, asked_length)
         m.d.sync += [asked_queue.eq(queue), asked_length.eq(length)]
 
+        # A flit gets its slot in the cycle after its push; room is promised at once.
+        stores, stored_queue = Signal(), Signal.like(push.queue)
+        m.d.sync += [stores.eq(push.valid), stored_queue.eq(push.queue)]
+
         # Levels: flits that each queue holds, and that it uses (holds or was promised).
         popping, promise = Signal(), Signal(length_shape(config))
         same_queue = push.queue == pop.queue
@@ -60,21 +64,22 @@ class LinkedList(wiring.Component):
         tallies = {"queues": config.queues, "limit": config.limit}
         m.submodules.promised = promised = Tally(**tallies, reads=3)
         m.submodules.pushed = pushed = Tally(**tallies, reads=2)
-        m.submodules.popped = popped = Tally(**tallies, reads=3)
+        m.submodules.popped = popped = Tally(**tallies, reads=4)
         for tally, reads, adds, amount in (
             (promised, (push.queue, pop.queue, queue), push.valid & push.first, push.length),
-            (pushed, (push.queue, pop.queue), push.valid, 1),
-            (popped, (pop.queue, push.queue, queue), popping, 1),
+            (pushed, (stored_queue, pop.queue), stores, 1),
+            (popped, (pop.queue, push.queue, queue, stored_queue), popping, 1),
         ):
             m.d.comb += [port.eq(read) for port, read in zip(tally.queue, reads, strict=True)]
             m.d.comb += [
                 tally.sweep.eq(sweep.entry),
                 tally.swept.eq(sweep.done),
+                tally.target.eq(reads[0]),
                 tally.write.eq(adds),
                 tally.value.eq(tally.count[0] + amount),
             ]
         m.d.comb += [
-            held_push.eq(pushed.count[0] - popped.count[1]),
+            held_push.eq(pushed.count[0] - popped.count[3]),
             held_pop.eq(pushed.count[1] - popped.count[0]),
             used_push.eq(promised.count[0] - popped.count[1]),
             used_pop.eq(promised.count[1] - popped.count[0]),
@@ -105,7 +110,7 @@ class LinkedList(wiring.Component):
             ),
         ]
         with m.If(self.offer.valid):
-            m.d.sync += self.used_high.eq(ready & (used_offer >= config.mark_flits))
+            m.d.sync += self.used_high.eq(ready & (used_offer > config.mark_flits))
 
         # Slots. The link of a slot is read as the slot is popped; the next pop uses it at once.
         m.submodules.free_list = free_list = FreeList(config.ingress_flits)
@@ -121,28 +126,28 @@ class LinkedList(wiring.Component):
         linked, linked_queue = Signal(), Signal.like(pop.queue)  # read_link is the head of a queue
         m.d.comb += [
             head.eq(Mux(linked & (linked_queue == pop.queue), read_link.data, read_head.data)),
-            free_list.take.eq(push.valid),
+            free_list.take.eq(stores),
             free_list.give.valid.eq(popping),
             free_list.give.slot.eq(head),
             read_link.addr.eq(head),
             read_link.en.eq(popping),
             write_link.addr.eq(read_tail.data),
             write_link.data.eq(free_list.slot),
-            write_link.en.eq(push.valid & (held_push != 0)),
+            write_link.en.eq(stores & (held_push != 0)),
             read_head.addr.eq(pop.queue),
-            start_head.addr.eq(push.queue),
+            start_head.addr.eq(stored_queue),
             start_head.data.eq(free_list.slot),
-            start_head.en.eq(push.valid & (held_push == 0)),
+            start_head.en.eq(stores & (held_push == 0)),
             move_head.addr.eq(linked_queue),
             move_head.data.eq(read_link.data),
             move_head.en.eq(linked),
-            read_tail.addr.eq(push.queue),
-            write_tail.addr.eq(push.queue),
+            read_tail.addr.eq(stored_queue),
+            write_tail.addr.eq(stored_queue),
             write_tail.data.eq(free_list.slot),
-            write_tail.en.eq(push.valid),
+            write_tail.en.eq(stores),
         ]
         m.d.sync += [
-            linked.eq(popping & ((held_pop > 1) | (push.valid & same_queue))),
+            linked.eq(popping & ((held_pop > 1) | (stores & (stored_queue == pop.queue)))),
             linked_queue.eq(pop.queue),
         ]
         m.d.comb += [self.write_slot.eq(free_list.slot), self.read_slot.eq(head)]

@@ -73,17 +73,20 @@ class StorageSignature(wiring.Signature):
     push : In(PushSignature)
         A flit to store.
     pop : In(PopSignature)
-        Read the head of a queue; nothing happens if it holds no flit.
+        Read the head of a queue that holds a flit, or of that which the last flit was stored in:
+        nothing happens if that holds none.
     offer : In(RoomSignature)
         The packet that ``admit`` and ``used_high`` are about from the next cycle on.
     admit : Out(1)
         There is room for the packet that was offered last. A register.
     used_high : Out(1)
-        Its queue used ``mark_flits`` or more when it was offered. A register.
+        Its queue used more than ``mark_flits`` when it was offered. A register.
     lost : Out(1)
         The queue that is popped holds no flit. Combinational.
-    write_slot, read_slot : Out(range(slots))
-        Where the flit that is pushed goes, and where that which is popped is. Combinational.
+    write_slot : Out(range(slots))
+        Where the flit that was pushed in the last cycle goes. A register, or next to one.
+    read_slot : Out(range(slots))
+        Where that which is popped is. Combinational.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -116,12 +119,12 @@ def storage_slots(config: SwitchConfig) -> int:
 class Ring(wiring.Component):
     """Keep each queue as a ring in its own part of the memory; nothing is shared.
 
-    Latency: a flit pushed in a cycle can be popped in the next one. Throughput: 1 push and 1 pop
-    per cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
+    Latency: a flit pushed in a cycle can be popped two later. Throughput: 1 push and 1 pop per
+    cycle, also if all pops are of one queue. Room is promised for a whole packet with its first
     flit.
     Two counts for each queue are all there is: flits promised, and flits popped. Once a packet is
     in, the promised are those that are in, and where the next goes; while it comes, that is in a
-    register, as packets come one at a time.
+    register, and so is where its queue begins, as packets come one at a time.
 
     Parameters
     ----------
@@ -143,15 +146,12 @@ class Ring(wiring.Component):
         slots = ring_slots(config)
         count = range(2 * slots)
 
-        # What was offered last: the packet that begins, if one does. The bound is one more than
-        # what may be in use beside it.
+        # What was offered last: the packet that begins, if one does.
         asked_queue, asked_length = Signal.like(offer.queue), Signal.like(offer.length)
-        bound = Signal(count, init=config.limit + 1)
         with m.If(offer.valid):
             m.d.sync += [
                 asked_queue.eq(offer.queue),
                 asked_length.eq(offer.length),
-                bound.eq(config.limit + 1 - offer.length),
             ]
 
         # Counts.
@@ -163,6 +163,7 @@ class Ring(wiring.Component):
         for tally, reads in queues.items():
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
+            m.d.comb += tally.target.eq(reads[0])
 
         # Push.
         queue, tail, place = Signal.like(push.queue), Signal(count), Signal(count)
@@ -171,15 +172,26 @@ class Ring(wiring.Component):
             place.eq(Mux(push.first, promised.count[0], tail)),
             promised.write.eq(begins),
             promised.value.eq(promised.count[0] + asked_length),
-            self.write_slot.eq(Cat(place[:-1], push.queue)),
         ]
         with m.If(push.valid):
             m.d.sync += [queue.eq(push.queue), tail.eq(place + 1)]
+        m.d.sync += self.write_slot.eq(Cat(place[:-1], push.queue))
+        # A flit is written in the cycle after its push, and may be read from the next one on.
+        stored_queue, stored_tail = Signal.like(queue), Signal.like(tail)
+        m.d.sync += [stored_queue.eq(queue), stored_tail.eq(tail)]
 
-        # Pop.
+        # Pop. Queues other than that of the last flit are popped only if they hold one. Where it
+        # begins is in a register: the way through the tally takes too long.
         head = popped.count[0]
-        empty = ~sweep.done | (head == Mux(pop.queue == queue, tail, promised.count[1]))
-        pops = pop.valid & ~empty
+        same = pop.queue == asked_queue
+        pops = Signal()
+        front, stored_front = Signal(count), Signal(count)
+        empty = (pop.queue == stored_queue) & (stored_front == stored_tail)
+        m.d.comb += pops.eq(pop.valid & ~empty)
+        front_after = (front + (pops & (pop.queue == queue)))[: len(front)]
+        m.d.sync += [front.eq(front_after), stored_front.eq(front_after)]
+        with m.If(begins):
+            m.d.sync += front.eq(popped.count[1] + (pops & same))
         m.d.comb += [
             self.lost.eq(pop.valid & empty),
             popped.write.eq(pops),
@@ -189,17 +201,16 @@ class Ring(wiring.Component):
 
         # In the last cycle: what was in use of the queue that had been offered, so what is left
         # behind the packet and with that cycle's pop; and in use of the queue that was popped.
-        same = pop.queue == asked_queue
         used, also_popped = Signal(count), Signal()
-        bound_before, used_popped = Signal.like(bound), Signal(count)
+        bound, used_popped = Signal(count), Signal(count)  # one more than may be in use beside it
         m.d.sync += [
             used.eq(promised.count[0] - popped.count[1]),
             also_popped.eq(pops & same),
-            bound_before.eq(bound),
-            used_popped.eq(promised.count[1] - head),
+            bound.eq(config.limit + 1 - asked_length),
+            used_popped.eq(promised.count[1] + ~head),  # without what was popped
         ]
         left = Signal(signed(len(used) + 1))  # the pop is the carry into its lowest bit
-        m.d.comb += left.eq((Cat(C(1, 1), bound_before) + Cat(also_popped, ~used, C(1, 1)))[1:])
+        m.d.comb += left.eq((Cat(C(1, 1), bound) + Cat(also_popped, ~used, C(1, 1)))[1:])
 
         # What is known of each queue, two cycles after what changed it.
         began, gave = Signal(), Signal()
@@ -210,29 +221,22 @@ class Ring(wiring.Component):
             begun_queue.eq(asked_queue),
             popped_queue.eq(pop.queue),
         ]
-        limit, short, mark = config.limit, config.short_flits, config.mark_flits
-        roomy, high = Signal(config.queues, init=-1), Signal(config.queues)
+        high = Signal(config.queues)
         for q in range(config.queues):
-            with m.If(gave & (popped_queue == q)):  # one less is used now
-                m.d.sync += [
-                    roomy[q].eq(~exceeds(used_popped, limit - short - 1)),
-                    high[q].eq(exceeds(used_popped, mark)),
-                ]
+            with m.If(gave & (popped_queue == q)):
+                m.d.sync += high[q].eq(exceeds(used_popped, config.mark_flits))
             with m.If(began & (begun_queue == q)):
-                m.d.sync += [
-                    roomy[q].eq(exceeds(left[:-1], short + 1)),
-                    high[q].eq(~exceeds(left[:-1], limit - mark)),
-                ]
+                free = config.limit - config.mark_flits
+                m.d.sync += high[q].eq(~exceeds(left[:-1], free - 1))
 
-        # Room. A short packet needs a roomy queue; for what waits it is worked out.
+        # Room. A short packet needs a queue that is not high; for what waits it is worked out.
         stayed, ready = Signal(), Signal()
         m.d.sync += [ready.eq(sweep.done), stayed.eq(~offer.valid)]
+        finds_high = high.bit_select(offer.queue, 1)
         with m.If(offer.valid):
             m.d.sync += [
-                self.admit.eq(
-                    ready & roomy.bit_select(offer.queue, 1) & ~exceeds(offer.length, short)
-                ),
-                self.used_high.eq(high.bit_select(offer.queue, 1)),
+                self.admit.eq(ready & ~finds_high & ~exceeds(offer.length, config.short_flits)),
+                self.used_high.eq(finds_high),
             ]
         with m.Else():
             m.d.sync += self.admit.eq(ready & stayed & (left >= 0))

@@ -43,12 +43,12 @@ class Table(wiring.Component):
     Members
     -------
     write : In(WriteSignature(ports))
-        Replace an entry, in the next cycle. Then lookups are not done, whatever their address:
-        memories differ in what they read where they are written. Later lookups see it.
+        Replace an entry, in the next cycle. Later lookups see it.
     ready : Out(1)
         Writes are not ignored; stays high.
     lookup : In(LookupSignature())
-        Ask for an entry.
+        Ask for an entry; not in the cycle after a write that was not ignored, as memories differ
+        in what they read where they are written.
     take : In(1)
         Show what was asked for last, not counting this cycle, from the next cycle on.
     mask : Out(ports)
@@ -79,7 +79,7 @@ class Table(wiring.Component):
             shape=self.ports,
             depth=self.entries,
             init=[],
-            attrs={"ram_style": "block"} if large else {},
+            attrs={"no_rw_check": 1} | ({"ram_style": "block"} if large else {}),
         )
         put, get = memory.write_port(), memory.read_port(domain="comb")
         width, port_width = (self.entries - 1).bit_length(), (self.ports - 1).bit_length()
@@ -108,34 +108,33 @@ class Table(wiring.Component):
             with m.If(~self.ready):  # like this it is the set of flip-flops, not gates
                 m.d.sync += content.eq(~0)
 
-        # What was asked for last. Written like this, yosys takes the register into the block RAM
-        # and sees that it does not read what is written: no logic comes between.
+        # What was asked for last; while the memory is swept the answer does not count. The register
+        # is that of the block RAM.
         answer = Signal(self.ports, reset_less=True)
         m.d.comb += get.addr.eq(self.lookup.address)
-        with m.If(self.lookup.valid & ~writes):
-            m.d.sync += answer.eq(get.data)
         exists, stored = Signal(init=1), Signal()
-        with m.If(self.lookup.valid & ~(writes & self.ready)):
+        with m.If(self.lookup.valid):
             m.d.sync += [
+                answer.eq(get.data),
                 exists.eq(~self.lookup.address[width:].any()),
                 stored.eq(~self.lookup.address[width:].any() & self.ready),
             ]
 
-        # What is shown.
-        shown = Signal(self.ports, init=0 if self.identity else ~0)
+        # What is shown. A register without reset, and without logic before it, is one of the block
+        # RAM.
+        shown, known = Signal(self.ports, reset_less=True), Signal()
         with m.If(self.take):
-            m.d.sync += [self.valid.eq(exists), shown.eq(answer)]
-        with m.If(self.take & ~stored):
-            m.d.sync += shown.eq(shown.init)
+            m.d.sync += [self.valid.eq(exists), shown.eq(answer), known.eq(stored)]
         if not self.identity:
-            m.d.comb += self.mask.eq(shown & self.valid.replicate(self.ports))
+            default = ~known.replicate(self.ports)
+            m.d.comb += self.mask.eq((shown | default) & self.valid.replicate(self.ports))
             return m
 
         # The default of a port, as row and column.
         half = port_width // 2
         low, asked = Signal(init=1), Signal(port_width)
         row, column = Signal(1 << (port_width - half), init=1), Signal(1 << half, init=1)
-        with m.If(self.lookup.valid & ~(writes & self.ready)):
+        with m.If(self.lookup.valid):
             m.d.sync += [
                 low.eq(~self.lookup.address[port_width:].any()),
                 asked.eq(self.lookup.address),
@@ -145,7 +144,6 @@ class Table(wiring.Component):
                 row.eq(Mux(low & ~stored, 1 << asked[half:], 0)),
                 column.eq(1 << asked[:half]),
             ]
-        m.d.comb += self.mask.eq(
-            shown | Cat(row[n >> half] & column[n & (1 << half) - 1] for n in range(self.ports))
-        )
+        default = Cat(row[n >> half] & column[n & (1 << half) - 1] for n in range(self.ports))
+        m.d.comb += self.mask.eq((shown & known.replicate(self.ports)) | default)
         return m

@@ -28,10 +28,12 @@ class Tally(wiring.Component):
     -------
     queue : In(range(queues)).array(reads)
         Counts to read.
+    target : In(range(queues))
+        Count to write.
     count : Out(range(limit + 1)).array(reads)
         What they are before the write of this cycle.
     write : In(1)
-        The count of ``queue[0]`` gets a new value.
+        It gets a new value.
     value : In(range(limit + 1))
         That.
     swept : In(1)
@@ -46,6 +48,7 @@ class Tally(wiring.Component):
             {
                 "queue": In(range(queues)).array(reads),
                 "count": Out(range(limit + 1)).array(reads),
+                "target": In(range(queues)),
                 "write": In(1),
                 "value": In(range(limit + 1)),
                 "swept": In(1),
@@ -62,7 +65,7 @@ class Tally(wiring.Component):
             m.d.comb += [read.addr.eq(queue), count.eq(read.data)]
         write = memory.write_port()
         m.d.comb += [
-            write.addr.eq(Mux(self.swept, self.queue[0], self.sweep)),
+            write.addr.eq(Mux(self.swept, self.target, self.sweep)),
             write.data.eq(Mux(self.swept, self.value, 0)),
             write.en.eq(self.write | ~self.swept),
         ]

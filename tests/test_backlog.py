@@ -15,10 +15,13 @@ def announce(model: BacklogModel, queue: int, length: int, partial: bool = False
     i.announce_valid[0] = 0
 
 
-def claim(model: BacklogModel, queue: int, connects: bool) -> None:
-    model.inputs.claim[0, 0, 0], model.inputs.connects[0] = 1 << queue, connects
+def claim(model: BacklogModel, queue: int, connects: bool) -> tuple[int, int, int]:
+    """What is ``taken`` of what shows in this cycle."""
     model.step()
+    model.inputs.claim[0, 0, 0], model.inputs.connects[0] = 1 << queue, connects
+    o = model.step()
     model.inputs.claim[:] = model.inputs.connects[:] = 0
+    return int(o.taken_valid[0]), int(o.taken_flits[0]), int(o.taken_open[0])
 
 
 def shown(model: BacklogModel, queue: int) -> tuple[int, int]:
@@ -41,26 +44,27 @@ def test_model_takes_everything_or_one():
     model = BacklogModel(TINY)
     for length in (1, 3, 2):
         announce(model, 3, length)
-    claim(model, 3, connects=True)
-    o = model.step()
-    assert (o.taken_valid[0], o.taken_flits[0], o.taken_open[0]) == (1, 6, 0)
+    assert claim(model, 3, connects=True) == (1, 6, 0)
     assert shown(model, 3) == (0, 0)
     announce(model, 3, 1)
-    claim(model, 3, connects=False)
-    assert not model.step().taken_valid[0]
+    assert claim(model, 3, connects=False)[0] == 0
     assert shown(model, 3) == (0, 0)
 
 
-def test_model_takes_what_joins_in_the_cycle_of_the_claim():
+def test_model_leaves_what_joins_as_the_claim_is_made():
     model = BacklogModel(TINY)
     announce(model, 0, 2)
     i = model.inputs
     i.announce_valid[0], i.announce_queue[0], i.announce_length[0] = 1, 0, 4
     i.announce_partial[0] = 1
-    claim(model, 0, connects=True)
-    i.announce_valid[0] = 0
+    model.step()  # the scheduler decides in this cycle
+    i.announce_length[0] = 1
+    i.claim[0, 0, 0] = i.connects[0] = 1
     o = model.step()
-    assert (o.taken_flits[0], o.taken_open[0]) == (6, 1)
+    assert (o.taken_flits[0], o.taken_open[0]) == (2, 0)
+    i.announce_valid[0] = i.claim[0, 0, 0] = i.connects[0] = 0
+    assert shown(model, 0) == (1, 1)
+    assert claim(model, 0, connects=True)[1] == 5
 
 
 def test_model_is_open_until_complete():
@@ -69,8 +73,7 @@ def test_model_is_open_until_complete():
     model.inputs.complete[0] = 1
     model.step()
     model.inputs.complete[0] = 0
-    claim(model, 0, connects=True)
-    assert not model.step().taken_open[0]
+    assert claim(model, 0, connects=True) == (1, 5, 0)
 
 
 def test_rtl_latency_is_one_cycle():
@@ -86,12 +89,13 @@ def test_rtl_latency_is_one_cycle():
         await ctx.tick()
         assert ctx.get(dut.many) == 1 << 3
         ctx.set(dut.announce.valid, 0)
+        await ctx.tick()
         ctx.set(dut.claim[0], 1 << 3)
         ctx.set(dut.connects, 1)
-        await ctx.tick()
-        assert ctx.get(dut.one) == 0
         assert ctx.get(dut.taken.valid) == 1
         assert ctx.get(dut.taken.flits) == 2
+        await ctx.tick()
+        assert ctx.get(dut.one) == 0
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-9)

@@ -34,7 +34,7 @@ def test_named_configurations_are_as_specified():
         )
         for name, config in NAMED.items()
     } == SPECIFIED
-    assert {config.iterations for config in NAMED.values()} == {2}
+    assert [config.iterations for config in NAMED.values()] == [2, 1, 2, 2, 2]
     assert {config.scheduler for config in NAMED.values()} == {"islip"}
     assert all(name == config.name == named(name).name for name, config in NAMED.items())
 
@@ -147,7 +147,7 @@ def test_reserves_and_shares_fit_the_buffer(config):
     assert config.limit >= config.max_packet_flits
     assert config.egress_depth * config.classes == config.egress_flits
     assert config.egress_depth >= config.max_packet_flits
-    assert 1 <= config.mark_flits <= config.limit
+    assert 0 <= config.mark_flits < config.limit
 
 
 @pytest.mark.parametrize("config", NAMED.values(), ids=NAMED)

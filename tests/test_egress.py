@@ -44,7 +44,7 @@ class Driver:
         return outputs
 
 
-@pytest.mark.parametrize("stop", [0, 5])
+@pytest.mark.parametrize("stop", [0, 6])
 def test_model_moves_a_flit_per_cycle_across_classes(stop):
     """Also if flits have piled up while the line had stopped."""
     driver, cycles = Driver(), 100
@@ -61,11 +61,11 @@ def test_model_accepts_while_a_connection_fits():
     driver, limit = Driver(), TINY.accept_flits
     driver.model.inputs.o_ready[0] = 0
     shows = []
-    for n in range(limit + 7):
+    for n in range(limit + 8):
         outputs = driver.step((n, 1, 1, 1))
         shows.append((int(outputs.occupancy[0]), int(outputs.accepts[0])))
-    # Three flits are behind the queue, one is in the check stage, and one comes.
-    assert [held for held, _ in shows[5:]] == list(range(1, limit + 3))
+    # Four flits are behind the queue, one is in the check stage, and one comes.
+    assert [held for held, _ in shows[6:]] == list(range(1, limit + 3))
     assert all(accepts == (0b11 if held <= limit + 1 else 0b01) for held, accepts in shows)
     assert [accepts for _, accepts in shows[-2:]] == [0b11, 0b01]
 
@@ -96,7 +96,7 @@ def test_model_flushes_a_packet_to_its_end_after_reset():
     assert driver.events["discarded"] == driver.events["delivered"] == 1
 
 
-def test_rtl_latency_is_two_cycles_and_five_by_way_of_the_queue():
+def test_rtl_latency_is_two_cycles_and_six_by_way_of_the_queue():
     dut = Egress(TINY)
 
     async def bench(ctx):
@@ -107,11 +107,11 @@ def test_rtl_latency_is_two_cycles_and_five_by_way_of_the_queue():
         assert not ctx.get(dut.o.valid)
         await ctx.tick()
         ctx.set(dut.i.valid, 0)
-        for n in range(4):
+        for n in range(5):
             assert ctx.get(dut.o.valid) and ctx.get(dut.o.payload.last)
             assert ctx.get(dut.o.payload.data) == 0b111
             assert ctx.get(dut.o.payload.user) == 0
-            ctx.set(dut.o.ready, n == 3)
+            ctx.set(dut.o.ready, n == 4)
             await ctx.tick()
         assert ctx.get(dut.o.valid) and ctx.get(dut.o.payload.data) == 0b100
 
@@ -162,7 +162,7 @@ def test_rtl_matches_model_with_one_class():
 @pytest.mark.verilator
 @pytest.mark.parametrize("iterations", [1, 4])
 def test_rtl_matches_model_with_odd_depth_and_other_stages(iterations):
-    config = TINY.with_(name=f"ODD{iterations}", egress_flits=62, iterations=iterations)
+    config = TINY.with_(name=f"ODD{iterations}", egress_flits=66, iterations=iterations)
     run_bench("egress", Egress(config), config)
 
 

@@ -17,7 +17,6 @@ class Queues:
     def __init__(self, config):
         self.model = SchedulerModel(config)
         self.flits = {}  # (input, queue): flits that wait
-        self.taken = {}  # input: flits that its connection has taken in the last cycle
 
     def step(self):
         """One cycle; claimed flits leave their queues."""
@@ -27,21 +26,15 @@ class Queues:
         for (n, queue), flits in self.flits.items():
             inputs.one[0, n, 0] |= (flits >= 1) << queue
             inputs.many[0, n, 0] |= (flits >= 2) << queue
-        for n, flits in self.taken.items():
-            inputs.taken_valid[0, n], inputs.taken_flits[0, n] = 1, flits
-        outputs = self.model.step()
-        self.taken = {}
-        for n in range(config.ports):
-            for k in range(config.iterations):
-                if not outputs.claim[0, n, k, 0]:
-                    continue
-                queue = int(outputs.claim[0, n, k, 0]).bit_length() - 1
-                if k == 0 and int(outputs.connects[0, 0]) >> n & 1:
-                    self.taken[n] = self.flits[n, queue]
+        for n in range(config.ports):  # what was claimed in the last cycle shows in this one
+            connects = self.model.state.connects[n]
+            for k, queue in enumerate(self.model.state.claim_queue[n]):
+                if k == 0 and connects:
+                    inputs.taken_valid[0, n], inputs.taken_flits[0, n] = 1, self.flits[n, queue]
                     self.flits[n, queue] = 0
-                else:
+                elif queue >= 0:
                     self.flits[n, queue] -= 1
-        return outputs
+        return self.model.step()
 
 
 def matches(outputs, n: int) -> int:

@@ -24,22 +24,22 @@ class Scheduler(wiring.Component):
     See docs/microarchitecture.md, "Scheduling".
 
     Latency: 3 cycles from a queue of one flit that shows to ``match`` and ``select``,
-    ``2 * iterations + 1`` for more; 1 cycle to ``claim``. Throughput: one matching per cycle.
+    ``2 * iterations + 1`` for more; 2 cycles to ``claim``. Throughput: one matching per cycle.
 
     Members
     -------
     one, many : In(queues).array(ports)
         Per input: queues with at least one flit, with at least two.
     taken : In(TakenLayout).array(ports)
-        Per input: what the connection has that was claimed in the last cycle.
+        Per input: what the connection has that ``claim`` tells.
     complete, lost : In(ports)
         Per input: the packet that was still arriving has come in; a slot found no flit.
     accepts : In(classes).array(ports)
         Per output: the egress has room for a connection of the class.
     claim : Out(queues).array(ports, iterations)
-        Per input: the queue that is claimed, one-hot, or zero.
+        Per input: the queue that was claimed in the last cycle, one-hot, or zero. Registered.
     connects : Out(ports)
-        Per input: the claim of stage 0 is a connection.
+        Per input: the claim of stage 0 is a connection. Registered.
     match : Out({valid, queue}).array(ports)
         Per input: the queue that is popped in this cycle. Registered.
     select : Out({valid, input, traffic_class}).array(ports)
@@ -74,6 +74,7 @@ class Scheduler(wiring.Component):
         inputs, outputs = self.inputs, self.outputs
         ports, classes = self.config.ports, self.config.classes
         m.submodules.matching = matching = POLICIES[self.config.scheduler](self.config)
+        m.d.comb += matching.barred.eq(self.connects)
 
         def transpose(name, rows):
             """Columns of the square matrix that has ``rows``."""
@@ -81,9 +82,8 @@ class Scheduler(wiring.Component):
             m.d.comb += [i.eq(row) for i, row in zip(matrix.i, rows, strict=True)]
             return matrix.o
 
-        began, keeps, books, holds = (
-            Cat(getattr(port, name) for port in inputs)
-            for name in ("began", "keeps", "books", "holds")
+        keeps, books, holds = (
+            Cat(getattr(port, name) for port in inputs) for name in ("keeps", "books", "holds")
         )
         for n, (port, output) in enumerate(zip(inputs, outputs, strict=True)):
             m.submodules[f"input_{n}"], m.submodules[f"output_{n}"] = port, output
@@ -97,7 +97,7 @@ class Scheduler(wiring.Component):
                 self.match[n].eq(port.match),
                 output.accepts.eq(self.accepts[n]),
                 output.grant.eq(matching.grant[n][0]),
-                output.began.eq(began),
+                output.connects.eq(self.connects),
                 output.keeps.eq(keeps),
                 output.holds.eq(holds),
                 output.books.eq(books),

@@ -19,9 +19,9 @@ __all__ = ["Input"]
 class Input(wiring.Component):
     """Show queues to the outputs, accept one of their grants, and give slots to the connection.
 
-    Latency: 0 cycles from ``one`` to ``show`` and from ``grant`` to ``claim``, 1 cycle to
-    ``accept``; ``2 * iterations`` cycles from a claim in stage 0 to ``match``, two fewer for each
-    stage on.
+    Latency: 0 cycles from ``one`` to ``show``, 1 cycle from ``grant`` to ``claim`` and ``accept``;
+    ``2 * iterations - 1`` cycles from ``claim`` of stage 0 to ``match``, two fewer for each stage
+    on.
     Fairness: among grants of the highest class (``strict``) or of any (``weighted``) the first
     output at or after the pointer; that moves to one past the output that is claimed, by the
     youngest stage if there are several. Three sets of pointers take turns, so that one is moved a
@@ -44,13 +44,11 @@ class Input(wiring.Component):
     show : Out(ports).array(iterations, classes)
         Per class: outputs whose queue shows.
     claim : Out(queues).array(iterations)
-        The queue that is claimed, one-hot, or zero.
+        The queue that was claimed in the last cycle, one-hot, or zero. Registered.
     connects : Out(1)
-        The claim of stage 0 is a connection.
+        The claim of stage 0 is a connection. Registered.
     accept : Out(ports).array(iterations)
         The output that was claimed in the last cycle, one-hot, or zero. Registered.
-    began : Out(1)
-        A connection was claimed in the last cycle. Registered.
     keeps : Out(1)
         In the next cycle the connection takes the slot behind that of stage 0, or may.
     books, holds : Out(1)
@@ -77,7 +75,6 @@ class Input(wiring.Component):
                 "claim": Out(queues).array(stages),
                 "connects": Out(1),
                 "accept": Out(ports).array(stages),
-                "began": Out(1),
                 "keeps": Out(1),
                 "books": Out(1),
                 "holds": Out(1),
@@ -89,14 +86,13 @@ class Input(wiring.Component):
         m = Module()
         ports, classes, stages = self.config.ports, self.config.classes, self.config.iterations
 
-        # Shows. A grant that is not answered yet hides the queues of its output.
+        # Shows. A grant that is not answered yet hides the queues of its output, and so does a
+        # claim that they do not show yet.
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
-        pending = 0
-        for grant in self.grant:
-            pending |= grant
+        pending = reduce(or_, [*self.grant, *self.accept])
         # A flit that comes behind a connection may not have a slot before it.
-        recent = Signal(2 * stages)
-        m.d.sync += recent.eq(Cat(self.connects, recent))
+        recent, connecting = Signal(2 * stages), Signal()
+        m.d.sync += recent.eq(Cat(connecting, recent))
         for k in range(stages):
             shown = self.one & ~self.many if k else self.one
             ahead_of_it = recent[: max(0, 2 * k - 2)].any()
@@ -111,35 +107,38 @@ class Input(wiring.Component):
         for k in reversed(range(stages)):
             candidates = self.grant[k] & ~older
             older |= self.grant[k]
-            choice = Signal(ports, name=f"choice_{k}")
+            # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
             if self.config.class_policy == "strict" and classes > 1:
-                mine = [  # from the highest class down
+                mine = [
                     candidates & Cat(self.traffic_class[k][o][c] for o in range(ports))
-                    for c in reversed(range(classes))
+                    for c in range(classes)
                 ]
-                best = lowest(Cat(grants.any() for grants in mine))
+                best = lowest(Cat(grants.any() for grants in reversed(mine)))[::-1]
                 firsts = (first(grants, pointers[0]) for grants in mine)
                 picks = [pick & b.replicate(ports) for pick, b in zip(firsts, best, strict=True)]
-                m.d.comb += choice.eq(reduce(or_, picks))
+                choice = reduce(or_, picks)
             else:
-                m.d.comb += choice.eq(first(candidates, pointers[0]))
-            queue = Signal(self.config.queues, name=f"queue_{k}")
-            m.d.comb += queue.eq(
-                Cat(self.traffic_class[k][o] & choice[o].replicate(classes) for o in range(ports))
-            )
+                choice = first(candidates, pointers[0])
+                picks = [
+                    choice & Cat(self.traffic_class[k][o][c] for o in range(ports))
+                    for c in range(classes)
+                ]
             # Nothing for stage 0 while the last connection begins.
-            refused = self.began if k == 0 else C(0, 1)
-            m.d.comb += self.claim[k].eq(queue & ~refused.replicate(self.config.queues))
-            m.d.sync += self.accept[k].eq(choice & ~refused.replicate(ports))
+            refused = self.connects if k == 0 else C(0, 1)
+            queue = Signal(self.config.queues, name=f"queue_{k}")
+            m.d.comb += [
+                queue[c::classes].eq(pick & ~refused.replicate(ports))
+                for c, pick in enumerate(picks)
+            ]
+            m.d.sync += [
+                self.claim[k].eq(queue),
+                self.accept[k].eq(choice & ~refused.replicate(ports)),
+            ]
             if k == 0:
-                several = Cat(  # per output: the queue that it has granted has many
-                    (self.traffic_class[0][o] & self.many[o * classes : (o + 1) * classes]).any()
-                    for o in range(ports)
-                )
-                m.d.comb += self.connects.eq((choice & several).any() & ~refused)
+                m.d.comb += connecting.eq((queue & self.many).any())
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
-        m.d.sync += self.began.eq(self.connects)
+        m.d.sync += self.connects.eq(connecting)
 
         # The connection. `ahead` is two more than the flits that have no slot yet, 2 or more: so it
         # starts with the number that was taken, when two slots are gone. Comparisons are with
@@ -149,14 +148,16 @@ class Input(wiring.Component):
         busy = Signal()  # with a connection that began earlier than in the last cycle
         waiting = ahead != 2
         few = (ahead == 2) | (ahead == 3) | (ahead == 4)
-        m.d.comb += [self.keeps.eq(opened | ~few), held[0].eq(self.began | busy)]
+        # What stage 0 finds in the cycle in which the claim shows is barred, not hidden: that is
+        # less to do before the search.
+        m.d.comb += [self.keeps.eq(opened | ~few), held[0].eq(busy)]
         m.d.sync += [
-            self.books.eq(self.began | waiting),
-            self.holds.eq(self.began | waiting | opened),
-            opened.eq((opened | (self.began & self.taken.open)) & ~self.complete),
-            busy.eq(self.began | self.keeps),
+            self.books.eq(self.connects | waiting),
+            self.holds.eq(self.connects | waiting | opened),
+            opened.eq((opened | (self.connects & self.taken.open)) & ~self.complete),
+            busy.eq(self.connects | self.keeps),
         ]
-        with m.If(self.began):  # and nothing is lost: that only befalls a connection that is open
+        with m.If(self.connects):  # nothing is lost: that only befalls a connection that is open
             m.d.sync += ahead.eq(self.taken.flits)
         with m.Elif(waiting & ~self.lost):
             m.d.sync += ahead.eq(ahead - 1)
@@ -167,16 +168,12 @@ class Input(wiring.Component):
         slot, taken = Signal(self.queue_layout), self.holds
         m.d.comb += [slot.valid.eq(self.books), slot.queue.eq(connected)]
         for k in range(stages):
-            claimed, joined = (
-                Signal(self.config.queues, name=f"claimed_{k}"),
-                Signal(self.queue_layout, name=f"joined_{k}"),
-            )
-            m.d.sync += claimed.eq(self.claim[k])
+            joined = Signal(self.queue_layout, name=f"joined_{k}")
             m.d.comb += joined.eq(slot)
             with m.If(self.accept[k].any()):
-                m.d.comb += [joined.valid.eq(1), joined.queue.eq(encode(claimed))]
+                m.d.comb += [joined.valid.eq(1), joined.queue.eq(encode(self.claim[k]))]
             if k == 0:
-                with m.If(self.began):
+                with m.If(self.connects):
                     m.d.sync += connected.eq(joined.queue)
             if k == stages - 1:
                 m.d.sync += self.match.eq(joined)

@@ -29,6 +29,8 @@ class Grant(wiring.Component):
         The class that is picked, one-hot, or zero.
     claim : In(ports).array(iterations)
         The input that has claimed in the last cycle, one-hot, or zero.
+    barred : In(ports)
+        Inputs that stage 0 does not grant, though they are found first.
     grant : Out(ports).array(iterations)
         One-hot, or zero.
 
@@ -49,6 +51,7 @@ class Grant(wiring.Component):
                 "request": In(config.ports).array(stages, config.classes),
                 "chosen": In(config.classes).array(stages),
                 "claim": In(config.ports).array(stages),
+                "barred": In(config.ports),
                 "grant": Out(config.ports).array(stages),
             }
         )
@@ -65,7 +68,7 @@ class Grant(wiring.Component):
                 picks |= pick & self.chosen[k][c].replicate(self.config.ports)
                 with m.If(self.claim[k].any() & granted_class[c]):
                     m.d.sync += self.pointers[0][c].eq(above(self.claim[k]))
-            m.d.sync += self.grant[k].eq(picks)
+            m.d.sync += self.grant[k].eq(picks if k else picks & ~self.barred)
         return m
 
 
@@ -80,6 +83,7 @@ class Islip(Matching):
         m = Module()
         for n in range(self.config.ports):
             m.submodules[f"grant_{n}"] = grant = Grant(self.config)
+            m.d.comb += grant.barred.eq(self.barred)
             for k in range(self.config.iterations):
                 m.d.comb += [
                     grant.chosen[k].eq(self.chosen[n][k]),

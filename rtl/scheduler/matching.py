@@ -23,6 +23,9 @@ class Matching(wiring.Component):
         Per output: the class that it has picked, one-hot, or zero: then it grants nothing.
     claim : In(ports).array(ports, iterations)
         Per output: the input that has claimed in the last cycle, one-hot, or zero.
+    barred : In(ports)
+        Inputs that have claimed a connection in the last cycle: what stage 0 finds for one of them
+        is not granted.
     grant : Out(ports).array(ports, iterations)
         Per output: the input that is granted, one-hot, or zero.
     """
@@ -35,6 +38,7 @@ class Matching(wiring.Component):
                 "request": In(ports).array(ports, stages, config.classes),
                 "chosen": In(config.classes).array(ports, stages),
                 "claim": In(ports).array(ports, stages),
+                "barred": In(ports),
                 "grant": Out(ports).array(ports, stages),
             }
         )

@@ -33,7 +33,7 @@ class Output(wiring.Component):
         The input that is granted in stage 0, one-hot, or zero.
     claim : In(ports).array(iterations)
         The input that has claimed in the last cycle, one-hot, or zero.
-    began, keeps, books, holds : In(ports)
+    connects, keeps, books, holds : In(ports)
         Per input: :class:`rtl.scheduler.input.Input`.
     chosen : Out(classes).array(iterations)
         The class that is picked, one-hot, or zero.
@@ -61,7 +61,7 @@ class Output(wiring.Component):
                 "accepts": In(classes),
                 "grant": In(ports),
                 "claim": In(ports).array(stages),
-                "began": In(ports),
+                "connects": In(ports),
                 "keeps": In(ports),
                 "books": In(ports),
                 "holds": In(ports),
@@ -82,7 +82,7 @@ class Output(wiring.Component):
         )
         lingers, begins = Signal(2), Signal()
         lasts = connection.valid | lingers.any()
-        m.d.comb += begins.eq((self.claim[0] & self.began).any())
+        m.d.comb += begins.eq((self.claim[0] & self.connects).any())
         m.d.sync += [
             connection.valid.eq(begins | (connection.valid & Array(self.keeps)[connection.input])),
             lingers.eq(Cat(connection.valid, lingers)),

@@ -109,5 +109,6 @@ class Wavefront(Matching):
                 for c in range(self.config.classes):
                     request |= self.request[n][k][c] & self.chosen[n][k][c].replicate(ports)
                 m.d.comb += diagonals.request[n].eq(request)
-                m.d.sync += self.grant[n][k].eq(diagonals.grant[n])
+                grant = diagonals.grant[n]
+                m.d.sync += self.grant[n][k].eq(grant if k else grant & ~self.barred)
         return m

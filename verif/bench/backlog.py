@@ -41,26 +41,27 @@ class Announcer:
 
 
 def drive_claims(i, ready, before, config: SwitchConfig, claims: float, rng) -> list[int]:
-    """Claim some of what shows, no queue twice; the queue of each stage, or -1.
+    """Claim some of what showed, no queue twice; the queue of each stage, or -1.
 
-    ``ready`` are the flits of each queue, ``before`` those of the last cycle, from now on of this
-    one; a queue that is claimed counts as empty.
+    ``ready`` are the flits of each queue, ``before`` (2, queues) those of the last cycle and of the
+    one before, from now on of this one and the last; a queue that is claimed counts as empty.
     """
     i.claim[:] = i.connects[:] = 0
     chosen: list[int] = []
     for k in range(config.iterations):
-        showed = np.flatnonzero(ready) if k == 0 else np.flatnonzero(before == 1)
-        allowed = [q for q in showed if q not in chosen and ready[q]]
+        showed = np.flatnonzero(before[0] if k == 0 else before[1] == 1)
+        allowed = [q for q in showed if q not in chosen]
         if not allowed or rng.random() >= claims:
             chosen.append(-1)
             continue
         queue = int(rng.choice(allowed))
         i.claim[0, k, queue >> 6] |= np.int64(np.uint64(1 << (queue & 63)))
         if k == 0:
-            i.connects[0] = ready[queue] > 1
+            i.connects[0] = before[0, queue] > 1
         chosen.append(queue)
-    before[:] = ready
-    before[[queue for queue in chosen if queue >= 0]] = 0
+    before[1] = before[0]
+    before[0] = ready
+    before[:, [queue for queue in chosen if queue >= 0]] = 0
     return chosen
 
 
@@ -84,7 +85,7 @@ async def matches_model(dut, load: float, singles: float, claims: float) -> None
         await bench.reset()
         rng = np.random.default_rng([cocotb.RANDOM_SEED, run])
         announcer = Announcer(model, load, singles, rng)
-        before = np.zeros(config.queues, dtype=int)
+        before = np.zeros((2, config.queues), dtype=int)
         for cycle in seen.steps(CYCLES // 2):
             # Now and then the claims pause, so that queues grow, then go on, so that they end.
             eagerness = claims * (cycle // 128 % 2)

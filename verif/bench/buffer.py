@@ -17,14 +17,16 @@ WORD = np.iinfo(np.int64)
 class Driver:
     """Packets for random queues, each begun only when the buffer has admitted it, and random pops.
 
-    While the last flit of a packet is pushed, the next is offered: packets follow at full speed.
+    While the last flit of a packet is pushed, the next is offered: packets follow at full speed. Of
+    the queues that are empty only that of the last flit stored is popped.
     """
 
     def __init__(self, model: BufferModel, load: float, pops: float, rng: np.random.Generator):
         self.model, self.load, self.pops, self.rng = model, load, pops, rng
         self.left = 0  # flits of the packet under way
         self.asked = False  # about the packet that is offered, since the last one began
-        self.queue = self.popped_queue = 0
+        self.popped_queue = 0
+        self.queue = self.stored_queue = -1  # of the last flit: nothing was pushed yet
         self.favourites = rng.integers(model.config.queues, size=2)  # so that some queues fill up
 
     def any_queue(self) -> int:
@@ -42,11 +44,12 @@ class Driver:
                 self.queue, self.left = offered
                 i.push_length[0] = self.left
             self.left -= 1
-        i.push_first[0], i.push_queue[0] = first, self.queue
+        i.push_first[0], i.push_queue[0] = first, max(0, self.queue)
         taken = i.push_valid[0] and first
         i.offer_valid[0] = taken or rng.random() < 0.7
         if taken or not self.asked or (i.offer_valid[0] and rng.random() < 0.4):
-            i.offer_queue[0] = self.queue if rng.random() < 0.4 else self.any_queue()
+            same = self.queue >= 0 and rng.random() < 0.4
+            i.offer_queue[0] = self.queue if same else self.any_queue()
             longest = config.max_packet_flits
             i.offer_length[0] = rng.choice([1, 2, longest, int(rng.integers(1, longest + 1))])
             self.asked = False
@@ -58,8 +61,14 @@ class Driver:
         i.push_flit_error[0], i.push_flit_mark[0] = rng.integers(2, size=2)
         i.inject[0] = rng.random() < 0.05
         if rng.random() < 0.2:
-            self.popped_queue = self.queue if rng.random() < 0.5 else self.any_queue()
-        i.pop_valid[0], i.pop_queue[0] = rng.random() < self.pops, self.popped_queue
+            same = self.queue >= 0 and rng.random() < 0.5
+            self.popped_queue = self.queue if same else self.any_queue()
+        state = self.model.state
+        may_pop = state.held[0, self.popped_queue] or self.popped_queue == self.stored_queue
+        if state.arrived[0] >= 0:  # in this cycle it is stored
+            self.stored_queue = int(state.arrived_queue[0])
+        i.pop_valid[0] = bool(may_pop) and rng.random() < self.pops
+        i.pop_queue[0] = self.popped_queue
 
 
 @cocotb.test()
@@ -85,12 +94,12 @@ async def matches_model(dut, load: float, pops: float) -> None:
         before = -1
         for _ in seen.steps(CYCLES // 2):
             driver.drive()
-            held = model.state.held[0].copy()
+            held, stored = model.state.held[0].copy(), bool(model.state.arrived[0] >= 0)
             began = bool(i.push_valid[0] and i.push_first[0])
             outputs = await bench.step()
             popped = int(i.pop_queue[0]) if i.pop_valid[0] and held[i.pop_queue[0]] else -1
             assert outputs.lost[0] == (i.pop_valid[0] and popped < 0)
-            assert outputs.occupancy[0] == held.sum() + (before >= 0)
+            assert outputs.occupancy[0] == held.sum() + stored + (before >= 0)
             pushed = int(i.push_queue[0]) if i.push_valid[0] else -1
             seen["popped"] += popped >= 0
             seen["empty"] += bool(i.pop_valid[0]) and popped < 0

@@ -23,14 +23,11 @@ class Scheduler:
     def __init__(self, model: IngressModel, pops: float, rng: np.random.Generator):
         self.model, self.pops, self.rng = model, pops, rng
         self.matched: deque[list[int]] = deque()  # queue and flits left of each claim
-        self.before = np.zeros(model.config.queues, dtype=int)  # flits that were ready
-        self.connecting = -1  # queue whose claim was told to take all
+        self.before = np.zeros((2, model.config.queues), dtype=int)  # flits that were ready
 
     def drive(self) -> None:
-        model, i, taken = self.model, self.model.inputs, self.model.parts.backlog
+        model, i, backlog = self.model, self.model.inputs, self.model.parts.backlog
         held = model.parts.buffer.held
-        if taken.taken_valid[0]:
-            self.matched.append([self.connecting, int(taken.taken_flits[0])])
         i.pop_valid[0] = bool(self.matched) and self.rng.random() < self.pops
         if i.pop_valid[0]:
             i.pop_queue[0] = self.matched[0][0]
@@ -38,11 +35,14 @@ class Scheduler:
             if not self.matched[0][1]:
                 self.matched.popleft()
         eagerness = 0.8 if len(self.matched) < 3 else 0.0
-        claimed = drive_claims(i, taken.ready[0], self.before, model.config, eagerness, self.rng)
-        self.connecting = claimed[0] if i.connects[0] else -1
-        for queue in claimed:
-            if queue >= 0 and queue != self.connecting:
-                self.matched.append([queue, 1])
+        ready = backlog.ready[0].copy()
+        if backlog.joined[0] >= 0:  # what was announced in the last cycle is left
+            ready[backlog.joined[0]] -= backlog.joined_flits[0]
+        claimed = drive_claims(i, backlog.ready[0], self.before, model.config, eagerness, self.rng)
+        for k, queue in enumerate(claimed):
+            if queue >= 0:
+                takes_all = k == 0 and i.connects[0]
+                self.matched.append([queue, int(ready[queue]) if takes_all else 1])
 
 
 class Checker:

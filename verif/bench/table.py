@@ -30,6 +30,8 @@ async def matches_model(dut, lookups: float, takes: float, writes: float) -> Non
         await bench.reset()
         for _ in range(cycles):
             i.lookup_valid[0], i.write_valid[0] = rng.random() < lookups, rng.random() < writes
+            if model.state.written[0]:  # the memory is written
+                i.lookup_valid[0] = 0
             addresses = rng.integers(config.endpoints + 2, size=2)
             i.lookup_address[0], i.write_address[0] = addresses
             i.take[0] = rng.random() < takes

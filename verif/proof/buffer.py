@@ -1,6 +1,6 @@
 """What rtl.buffer must satisfy for every admitted packet and every pop."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -84,6 +84,23 @@ class BufferProof(wiring.Component):
         with m.If(self.valid):
             m.d.sync += [left.eq(Mux(first, self.length, left) - 1), queue.eq(dut.push.queue)]
 
+        # Of the queues that are empty only that of the last flit stored is popped.
+        holds = Array(
+            Signal(range(config.limit + 1), name=f"holds_{q}") for q in range(config.queues)
+        )
+        stores, stored = Signal(), Signal()
+        stored_queue, last_queue = Signal.like(queue), Signal.like(queue)
+        m.d.sync += [stores.eq(self.valid), stored_queue.eq(dut.push.queue)]
+        with m.If(stores):
+            m.d.sync += [stored.eq(1), last_queue.eq(stored_queue)]
+        for q, held in enumerate(holds):
+            joins = stores & (stored_queue == q)
+            leaves = pop.valid & (pop.queue == q) & (held != 0)
+            m.d.sync += held.eq(held + joins - leaves)
+        m.d.comb += Assume(
+            ~pop.valid | (holds[pop.queue] != 0) | (stored & (pop.queue == last_queue))
+        )
+
         # What is watched stays the same.
         started, watched = Signal(), Signal(len(self.watched_queue) + len(self.watched_number))
         m.d.sync += started.eq(1)
@@ -92,11 +109,13 @@ class BufferProof(wiring.Component):
         m.d.comb += Assume(~started | (now == watched))
 
         pushes, pops = Signal(8), Signal(8)  # flits of the watched queue so far
+        there = Signal(8)  # that can be popped
         bit, dues, due_bits = Signal(), Signal(2), Signal(2)
         pushing = self.valid & (dut.push.queue == self.watched_queue)
-        popping = pop.valid & (pop.queue == self.watched_queue) & (pops != pushes)
+        popping = pop.valid & (pop.queue == self.watched_queue) & (pops != there)
         m.d.sync += [
             pushes.eq(pushes + pushing),
+            there.eq(pushes),
             pops.eq(pops + popping),
             dues.eq(Cat(popping & (pops == self.watched_number), dues[0])),
             due_bits.eq(Cat(bit, due_bits[0])),

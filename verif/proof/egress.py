@@ -92,18 +92,19 @@ class EgressProof(wiring.Component):
             m.d.comb += Assume(ended & (~self.i.valid | flit.first))
             m.d.sync += current.eq(classes[-1])
 
-        # Room: for what is stored, in the check stage and has yet to come, there is always enough.
+        # Room: for what is stored, in the check stage and has yet to come, there is always enough,
+        # and a slot for the flit that was issued.
         for c in range(config.classes):
             stored = dut.stored[c] + (dut.checked & (dut.checked_class == c))
             for age, (grant, granted) in enumerate(zip(grants, classes, strict=True)):
                 before = delay - 1 - age  # flits of other connections that may come first
-                fits = stored + before + config.limit <= config.egress_depth
+                fits = stored + before + config.limit < config.egress_depth
                 m.d.comb += Assert(~(grant & (granted == c)) | fits)
             m.d.comb += [
                 Assert(~dut.accepts[c] | (dut.stored[c] <= config.accept_flits + 1)),
-                Assert((current != c) | (stored + left <= config.egress_depth)),
+                Assert((current != c) | (stored + left < config.egress_depth)),
                 Assert(dut.held[c] == (dut.stored[c] != 0)),
-                Assert(dut.stored[c] <= config.egress_depth),
+                Assert(dut.stored[c] < config.egress_depth),
             ]
         m.d.comb += [
             Assert(dut.occupancy == sum(dut.stored)),

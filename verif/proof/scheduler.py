@@ -1,6 +1,6 @@
 """What rtl.scheduler must satisfy for every input, at any time."""
 
-from amaranth import Module, Signal
+from amaranth import C, Module, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 
@@ -34,10 +34,11 @@ class MatchingProof(wiring.Component):
         driven = {path: value for path, _, value in dut.signature.flatten(dut)}
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
 
-        started = Signal()
-        m.d.sync += started.eq(1)
+        started, barred = Signal(), Signal(self.config.ports)
+        m.d.sync += [started.eq(1), barred.eq(self.barred)]
         for k in range(self.config.iterations):
             asked = [Signal(self.config.ports, name=f"asked_{k}_{o}") for o in ports]
+            bars = barred if k == 0 else C(0, self.config.ports)
             for o in ports:
                 m.d.comb += Assume(one_hot_or_zero(self.chosen[o][k]))
                 wanted = 0
@@ -50,9 +51,10 @@ class MatchingProof(wiring.Component):
                     m.d.comb += [
                         Assert(one_hot_or_zero(grant)),
                         Assert((grant & ~asked[o]) == 0),  # only to who asked
+                        Assert((grant & bars) == 0),
                     ]
                     if self.config.scheduler == "islip":
-                        m.d.comb += Assert(grant.any() == asked[o].any())
+                        m.d.comb += Assert((grant.any() == asked[o].any()) | bars.any())
             if self.config.scheduler == "wavefront":
                 with m.If(started):
                     for n in ports:
@@ -60,7 +62,7 @@ class MatchingProof(wiring.Component):
                         m.d.comb += Assert(sum(granted) <= 1)
                         for o in ports:
                             missed = asked[o][n] & ~dut.grant[o][k].any() & (sum(granted) == 0)
-                            m.d.comb += Assert(~missed)
+                            m.d.comb += Assert(~missed | bars.any())
         return m
 
 
@@ -68,9 +70,9 @@ class SchedulerProof(wiring.Component):
     """Inputs and outputs agree on every slot, so nobody is matched twice. Bounded.
 
     The inputs are those of :class:`rtl.scheduler.Scheduler`, free but for what the ingress
-    promises: a queue that shows two flits shows one, and shows what it did until it is claimed;
-    what a connection has taken comes a cycle after its claim and is two flits or more, and only an
-    open connection loses slots.
+    promises: a queue that shows two flits shows one, and shows what it did until the cycle after
+    its claim; what a connection takes is two flits or more, and only an open connection loses
+    slots.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -87,14 +89,12 @@ class SchedulerProof(wiring.Component):
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
 
         for n in ports:
-            began, opened = Signal(name=f"began_{n}"), Signal(name=f"opened_{n}")
-            m.d.sync += [
-                began.eq(dut.connects[n]),
-                opened.eq((opened | (began & self.taken[n].open)) & ~self.complete[n]),
-            ]
+            opened = Signal(name=f"opened_{n}")
+            opens = dut.connects[n] & self.taken[n].open
+            m.d.sync += opened.eq((opened | opens) & ~self.complete[n])
             m.d.comb += [
                 Assume((self.many[n] & ~self.one[n]) == 0),
-                Assume(self.taken[n].valid == began),
+                Assume(self.taken[n].valid == dut.connects[n]),
                 Assume(self.taken[n].flits >= 2),
                 Assume(self.taken[n].flits <= self.config.limit),
                 Assume(~self.lost[n] | (opened & dut.match[n].valid)),
@@ -105,14 +105,15 @@ class SchedulerProof(wiring.Component):
             for o in ports:
                 queue = o * classes + dut.select[o].traffic_class
                 m.d.comb += Assert(~served[o] | (match.queue == queue))
-            claims = 0
+            claims, showed = 0, Signal(self.config.queues, name=f"showed_{n}")
             for claim in dut.claim[n]:
                 m.d.comb += [
                     Assert(one_hot_or_zero(claim)),
-                    Assert((claim & ~self.one[n]) == 0),  # nobody takes what is not there
+                    Assert((claim & ~showed) == 0),  # nobody takes what is not there
                     Assert((claim & claims) == 0),  # nor twice
                 ]
                 claims |= claim
+            m.d.sync += showed.eq(self.one[n] & ~claims)
             for name, shown in (("one", self.one[n]), ("many", self.many[n])):
                 left = Signal(self.config.queues, name=f"{name}_left_{n}")  # if nobody took it
                 m.d.sync += left.eq(shown & ~claims)
