@@ -84,7 +84,7 @@ class StorageSignature(wiring.Signature):
     lost : Out(1)
         The queue that is popped holds no flit. Combinational.
     write_slot : Out(range(slots))
-        Where the flit that was pushed in the last cycle goes. A register, or next to one.
+        Where the flit that was pushed in the last cycle goes. Combinational from registers.
     read_slot : Out(range(slots))
         Where that which is popped is. Combinational.
     """
