@@ -118,4 +118,4 @@ def test_rtl_matches_model(config):
 @pytest.mark.formal
 @pytest.mark.parametrize("name, config", {"list": SMALL, "ring": OWN}.items())
 def test_proof_bounded(name, config):
-    prove(BufferProof(config), f"buffer-{name}", depth=7, mode="bmc")
+    prove(BufferProof(config), f"buffer-{name}", depth=10, mode="bmc")
