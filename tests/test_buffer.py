@@ -116,6 +116,6 @@ def test_rtl_matches_model(config):
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("name, config", {"list": SMALL, "ring": OWN}.items())
-def test_proof_bounded(name, config):
-    prove(BufferProof(config), f"buffer-{name}", depth=10, mode="bmc")
+@pytest.mark.parametrize("name, config, depth", [("list", SMALL, 10), ("ring", OWN, 12)])
+def test_proof_bounded(name, config, depth):
+    prove(BufferProof(config), f"buffer-{name}", depth=depth, mode="bmc")
