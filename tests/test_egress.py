@@ -176,5 +176,5 @@ def test_room_and_stream_law_are_proven(policy):
 
 @pytest.mark.formal
 def test_packets_stay_whole_for_some_cycles():
-    """Bounded: for all inputs of the first 8 cycles."""
-    prove(EgressProof(SMALL, contents=True), "egress-contents", depth=8, mode="bmc")
+    """Bounded: for all inputs of the first 14 cycles, so that flits come through the queue."""
+    prove(EgressProof(SMALL, contents=True), "egress-contents", depth=14, mode="bmc")
