@@ -121,9 +121,6 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             if name.startswith("o_")
         },
     )
-    claims = namedtuple("Claims", "queue connects")
-    claim = allocate(claims, {"queue": (n, config.iterations), "connects": (n,)})
-    claim.queue[:] = -1
     return SwitchParts(
         ingress=ingress,
         backlog_out=BacklogOutputs(
@@ -135,8 +132,8 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
         ),
         scheduler=scheduler_state(config),
         scheduler_out=scheduler_out,
-        claim=claim.queue,
-        connects=claim.connects,
+        claim=np.full((n, config.iterations), -1, dtype=np.int64),
+        connects=np.zeros(n, dtype=np.int64),
         crossbar=crossbar_state(config),
         crossbar_in=crossbar_in,
         crossbar_out=crossbar_out,
