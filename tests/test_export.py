@@ -6,6 +6,9 @@ from amaranth.lib import wiring
 
 from models.config import NAMED, SCHEDULERS, TINY
 from rtl.axis import AxisSwitch
+from rtl.scheduler.input import Input
+from rtl.scheduler.islip import Grant
+from rtl.scheduler.output import Output
 from sim.export import TOP, write_verilog_file
 from sim.netlist import Netlist, key_of
 
@@ -22,6 +25,14 @@ def test_file_is_complete(tmp_path, capsys):
 def test_rack_is_written_in_a_minute(tmp_path, capsys):
     write_verilog_file(NAMED["RACK"], tmp_path)
     assert float(capsys.readouterr().out.split()[-2]) < 60
+
+
+@pytest.mark.parametrize("component", [Input, Output, Grant])
+def test_an_expression_is_written_once(component):
+    """Amaranth writes an expression wherever it is used; for 64 ports that can take gigabytes."""
+    netlist = Netlist(TOP)
+    netlist.add(component(NAMED["RACK"]))
+    assert sum(map(len, netlist.modules.values())) < 2e6
 
 
 def test_top_has_the_ports_of_axis_switch(tmp_path):

@@ -108,21 +108,23 @@ class Input(wiring.Component):
             candidates = self.grant[k] & ~older
             older |= self.grant[k]
             # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
+            picks = [Signal(ports, name=f"pick_{k}_{c}") for c in range(classes)]
+            choice = Signal(ports, name=f"choice_{k}")
+            mine = [Cat(self.traffic_class[k][o][c] for o in range(ports)) for c in range(classes)]
             if self.config.class_policy == "strict" and classes > 1:
-                mine = [
-                    candidates & Cat(self.traffic_class[k][o][c] for o in range(ports))
-                    for c in range(classes)
-                ]
-                best = lowest(Cat(grants.any() for grants in reversed(mine)))[::-1]
-                firsts = (first(grants, pointers[0]) for grants in mine)
-                picks = [pick & b.replicate(ports) for pick, b in zip(firsts, best, strict=True)]
-                choice = reduce(or_, picks)
+                any_of, best = Signal(classes), Signal(classes)  # from the highest class down
+                m.d.comb += best.eq(lowest(any_of))
+                for c, pick in enumerate(picks):
+                    grants = Signal(ports, name=f"grants_{k}_{c}")
+                    m.d.comb += [
+                        grants.eq(candidates & mine[c]),
+                        any_of[-1 - c].eq(grants.any()),
+                        pick.eq(first(grants, pointers[0]) & best[-1 - c].replicate(ports)),
+                    ]
+                m.d.comb += choice.eq(reduce(or_, picks))
             else:
-                choice = first(candidates, pointers[0])
-                picks = [
-                    choice & Cat(self.traffic_class[k][o][c] for o in range(ports))
-                    for c in range(classes)
-                ]
+                m.d.comb += choice.eq(first(candidates, pointers[0]))
+                m.d.comb += [pick.eq(choice & o) for pick, o in zip(picks, mine, strict=True)]
             # Nothing for stage 0 while the last connection begins.
             refused = self.connects if k == 0 else C(0, 1)
             queue = Signal(self.config.queues, name=f"queue_{k}")

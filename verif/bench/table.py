@@ -32,7 +32,8 @@ async def matches_model(dut, lookups: float, takes: float, writes: float) -> Non
             i.lookup_valid[0], i.write_valid[0] = rng.random() < lookups, rng.random() < writes
             if model.state.written[0]:  # the memory is written
                 i.lookup_valid[0] = 0
-            addresses = rng.integers(config.endpoints + 2, size=2)
+            addresses = rng.integers(config.endpoints, size=2)
+            addresses += config.endpoints * (rng.random(2) < 0.1)  # has no entry
             i.lookup_address[0], i.write_address[0] = addresses
             i.take[0] = rng.random() < takes
             if rng.random() < 0.2:
@@ -46,5 +47,5 @@ async def matches_model(dut, lookups: float, takes: float, writes: float) -> Non
             ignored += int(i.write_valid[0] and not outputs.ready[0])
         written += int((model.state.entries != usual).any())
     assert known > 0.2 * cycles
-    assert unknown
+    assert unknown > 0.02 * cycles
     assert not writes or (written and ignored)
