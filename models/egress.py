@@ -36,7 +36,7 @@ EgressOutputs = namedtuple(
 EgressState = namedtuple(
     "EgressState",
     "data count last error mark stored head tail deficit accepts ended in_packet owner check "
-    "check_class check_first check_wrong issued memory fetch o sending flushing",
+    "check_class check_first check_wrong issued memory fetch o sending discarding occupancy",
 )
 
 EMPTY = -1
@@ -78,12 +78,11 @@ def egress_state(config: SwitchConfig, instances: int) -> EgressState:
 def egress_outputs(p, state, outputs, n):
     """What the registers show; the payload only if there is one."""
     outputs.accepts[n] = state.accepts[n]
-    outputs.occupancy[n] = 0
-    for c in range(p.classes):
-        outputs.occupancy[n] += state.stored[n, c]
+    outputs.occupancy[n] = state.occupancy[n]
     slot = state.o[n]
+    outputs.o_valid[n] = slot != EMPTY and not state.discarding[n]
     outputs.idle[n] = (
-        outputs.occupancy[n] == 0
+        state.stored[n].sum() == 0
         and state.check[n] == EMPTY
         and state.issued[n] == EMPTY
         and state.memory[n] == EMPTY
@@ -211,15 +210,15 @@ def issue(p, state, passing, n):
 
 @compiled
 def egress_clock(p, state, inputs, outputs, n):
-    """The events and ``o_valid``, which is combinational in ``reset``, then the clock edge."""
-    discarding = inputs.reset[n] or state.flushing[n]
-    outputs.o_valid[n] = state.o[n] != EMPTY and not discarding
+    """The events, then the clock edge."""
     accepts = 0
     for c in range(p.classes):
         accepts |= (state.stored[n, c] <= p.accept_flits) << c
+    state.occupancy[n] = state.stored[n].sum()
 
+    discarding = state.discarding[n]
     take(p, state, inputs, outputs, discarding, n)
-    state.flushing[n] = discarding and state.sending[n]
+    state.discarding[n] = inputs.reset[n] or (discarding and state.sending[n])
     way_is_empty = (
         state.o[n] == EMPTY
         and state.fetch[n] == EMPTY

@@ -117,8 +117,7 @@ class Egress(wiring.Component):
     Latency: 2 cycles from ``i`` to ``o`` if nothing waits, of which one is for the check; 6 by way
     of the queue. Throughput: 1 flit per cycle in and out, packets of one flit and changes of class
     included.
-    Backpressure: none on ``i``: who sends looks at ``accepts`` in time. ``o.valid`` is
-    combinational in ``reset`` and else, like ``o.payload``, from registers.
+    Backpressure: none on ``i``: who sends looks at ``accepts`` in time.
     Source: docs/microarchitecture.md, egress.
 
     Parameters
@@ -134,15 +133,15 @@ class Egress(wiring.Component):
         wrong ends its packet with an error. What follows the end of a packet, up to the next
         ``first``, is discarded.
     reset : In(1)
-        Flush: while high, flits leave the queues but are not sent; at its fall the packet then
-        under way is flushed to its end.
+        Flush: in the cycles after those in which it is high, flits leave the queues but are not
+        sent; at its fall the packet then under way is flushed to its end.
     accepts : Out(classes)
         Bit ``c`` is high while the queue of class ``c`` has room for a connection that is granted
         in this cycle, and for all that may be on its way before it. Registers.
     o : Out(stream.Signature(AxisLayout))
         Flits to the line. Only ``reset`` takes ``valid`` back.
     occupancy : Out(range(egress_flits + 1))
-        Flits in the queues.
+        Flits in the queues, in the cycle before.
     idle : Out(1)
         Nothing is stored, in the check stage or on its way out.
     delivered, errored, discarded : Out(1)
@@ -224,9 +223,8 @@ class Egress(wiring.Component):
 
         # Way out: issued, memory, fetch and o; each moves on if the next is empty or moves on, too.
         full, fetched, reading, issued = Signal(), Signal(), Signal(), Signal()
-        sending, flushing = Signal(), Signal()
+        sending, discarding = Signal(), Signal()
         sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
-        discarding = self.reset | flushing
         taken = full & (self.o.ready | discarding)
         o_free, fetch_free, read_free, issue_free = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -237,7 +235,7 @@ class Egress(wiring.Component):
             read_free.eq(~reading | fetch_free),
             issue_free.eq(~issued | read_free),
         ]
-        m.d.sync += [sending.eq(sends), flushing.eq(discarding & sends)]
+        m.d.sync += [sending.eq(sends), discarding.eq(self.reset | (discarding & sends))]
 
         # Queues: each a ring in its part of the memory.
         held = self.held
@@ -267,10 +265,12 @@ class Egress(wiring.Component):
                 far[c].eq(many | (stored[2] & stored[:2].any())),  # more
             ]
         if config.classes == 1:
-            m.d.comb += self.occupancy.eq(self.stored[0])
+            m.d.sync += self.occupancy.eq(self.stored[0])
         else:
-            with m.If(puts.any() != gets.any()):
-                m.d.sync += self.occupancy.eq(self.occupancy + Mux(gets.any(), -1, 1))
+            joined, left = Signal(), Signal()  # in the last cycle
+            m.d.sync += [joined.eq(puts.any()), left.eq(gets.any())]
+            with m.If(joined != left):
+                m.d.sync += self.occupancy.eq(self.occupancy + Mux(left, -1, 1))
         head, tail, reads = Signal(range(ring)), Signal(range(ring)), Signal(range(config.classes))
         m.d.comb += [
             tail.eq(tails[self.checked_class]),

@@ -58,7 +58,7 @@ class Switch(wiring.Component):
         A port takes no new packets, but sends what comes for it.
     reset : In(ports)
         Break the packet under way into the port, discard all that comes from its line and all
-        that is queued for it. Hold it until ``idle``.
+        that is queued for it, from the next cycle on. Hold it until ``idle``.
     inject : In(ports)
         Flip a bit of each flit that is stored at the port, to try the parity check.
     program : In(ProgramSignature)

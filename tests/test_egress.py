@@ -64,9 +64,9 @@ def test_model_accepts_while_a_connection_fits():
     for n in range(limit + 8):
         outputs = driver.step((n, 1, 1, 1))
         shows.append((int(outputs.occupancy[0]), int(outputs.accepts[0])))
-    # Four flits are behind the queue, one is in the check stage, and one comes.
-    assert [held for held, _ in shows[6:]] == list(range(1, limit + 3))
-    assert all(accepts == (0b11 if held <= limit + 1 else 0b01) for held, accepts in shows)
+    # Four flits are behind the queue, one is in the check stage, one comes, one is not counted yet.
+    assert [held for held, _ in shows[7:]] == list(range(1, limit + 2))
+    assert all(accepts == (0b11 if held <= limit else 0b01) for held, accepts in shows)
     assert [accepts for _, accepts in shows[-2:]] == [0b11, 0b01]
 
 
@@ -87,8 +87,8 @@ def test_model_flushes_a_packet_to_its_end_after_reset():
     driver = Driver()
     driver.step((1, 0, 1, 0))
     driver.step((2, 0, 0, 0))
-    driver.step((3, 0, 0, 0))  # 1 leaves in this cycle
-    driver.step((4, 0, 0, 1), reset=1)
+    driver.step((3, 0, 0, 0), reset=1)  # 1 leaves in this cycle
+    driver.step((4, 0, 0, 1))
     driver.step((5, 1, 1, 1))
     for _ in range(3):
         outputs = driver.step()

@@ -235,7 +235,7 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
         if resets and active and not rest_of_reset and rng.random() < 0.02:
             rest_of_reset = int(rng.integers(1, 20))
             seen["reset within a packet"] += state.sending[0]
-            scoreboard.reset()
+        begins_reset = rest_of_reset and not inputs.reset[0]
         inputs.reset[0] = rest_of_reset > 0
         rest_of_reset = max(0, rest_of_reset - 1)
         inputs.o_ready[0] = next(pattern) if active else 1
@@ -270,6 +270,8 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
                     int(outputs.o_payload_user[0]),
                 )
             )
+        if begins_reset:  # it acts in the next cycle
+            scoreboard.reset()
         # `idle` does not know yet of what arrives in this cycle.
         coming = current or connection or inputs.i_valid[0]
         if not active and outputs.idle[0] and not coming:

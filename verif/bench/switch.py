@@ -163,7 +163,8 @@ class World:
         self.spoilt: set[bytes] = set()
         self.held = 0  # mask of ports that the operator wants in reset
         self.resets: set[int] = set()  # ports in reset: also until they are idle
-        self.touched: set[int] = set()  # ports that were
+        self.starting: set[int] = set()  # ports whose reset begins in this cycle
+        self.touched: set[int] = set()  # ports that were in reset
         self.programs: deque[tuple[int, int, int]] = deque()  # not taken yet
         self.told = Counter()  # events of the egresses
         self.injects = any(event.action == "inject" for event in scenario.events)
@@ -179,14 +180,14 @@ class World:
         """Inputs of this cycle."""
         config, i = self.config, self.model.inputs
         masks = Counter()
-        starting = set()
+        self.starting.clear()
         for event in self.scenario.events:
             if event.cycle <= cycle < event.cycle + event.cycles:
                 masks[event.action] |= 1 << event.port
             if event.cycle != cycle:
                 continue
             if event.action == "reset":
-                starting.add(event.port)
+                self.starting.add(event.port)
             elif event.action in ("route", "unroute"):
                 mask = 1 << event.port if event.action == "route" else 0
                 self.programs.append((0, config.ports + event.port, mask))
@@ -194,13 +195,13 @@ class World:
                 everyone = (1 << config.ports) - 1
                 mask = everyone & ~(1 << event.port) if event.action == "expel" else everyone
                 self.programs.append((1, event.port % PARTITIONS, mask))
-        for port in starting - self.resets:
+        self.starting -= self.resets
+        for port in self.starting:
             self.resets.add(port)
             self.touched.add(port)
             source = self.sources[port]
             self.seen["reset in a packet"] += bool(source.flits)
             source.flits.clear()  # its link went down: the rest of the frame never comes
-            self.partial[port].clear()
         i.enable[0, 0] = (1 << config.ports) - 1 & ~masks["disable"]
         i.drain[0, 0] = masks["drain"]
         i.reset[0, 0] = sum(1 << port for port in self.resets)
@@ -273,6 +274,8 @@ class World:
                 seen["output waits"] += not i.o_ready[0, n]
                 if i.o_ready[0, n]:
                     self.receive(n)
+            if n in self.starting:  # the rest of what is on the line is discarded
+                self.partial[n].clear()
             if n in self.resets and not self.held >> n & 1 and int(o.idle[0, 0]) >> n & 1:
                 for ticket, _ in source.undecided:
                     board.drop(ticket)

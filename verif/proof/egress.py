@@ -106,21 +106,25 @@ class EgressProof(wiring.Component):
                 Assert(dut.held[c] == (dut.stored[c] != 0)),
                 Assert(dut.stored[c] < config.egress_depth),
             ]
+        stored = Signal.like(dut.occupancy)  # in the cycle before
+        m.d.sync += stored.eq(sum(dut.stored))
         m.d.comb += [
-            Assert(dut.occupancy == sum(dut.stored)),
+            Assert(dut.occupancy == stored),
             Assert((dut.owner & (dut.owner - 1)) == 0),
         ]
         m.d.comb += Assert(~dut.idle | ~dut.o.valid)
 
-        # Stream law, but for reset.
+        # Stream law, but for reset, which acts in the cycle after.
         stalled, payload = Signal(), Signal.like(dut.o.payload.as_value())
+        was_reset = Signal()
         m.d.sync += [
+            was_reset.eq(self.reset),
             stalled.eq(dut.o.valid & ~dut.o.ready),
             payload.eq(dut.o.payload.as_value()),
         ]
         kept = dut.o.valid & (dut.o.payload.as_value() == payload)
-        m.d.comb += Assert(~(running & stalled) | self.reset | kept)
-        m.d.comb += Assert(~self.reset | ~dut.o.valid)
+        m.d.comb += Assert(~(running & stalled) | was_reset | kept)
+        m.d.comb += Assert(~was_reset | ~dut.o.valid)
 
         if self.contents:
             self.packets_are_whole(m)
