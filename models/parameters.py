@@ -1,6 +1,9 @@
 """The numbers of a configuration as plain integers, in the form compiled model loops take."""
 
 from collections import namedtuple
+from typing import Any
+
+import numpy as np
 
 from models.config import SwitchConfig
 
@@ -15,13 +18,16 @@ Parameters = namedtuple(
 
 
 def parameters(config: SwitchConfig) -> Parameters:
-    """All fields are int, ``class_weights`` is a tuple of int.
+    """All fields are int, but ``class_weights``, which is an array.
 
-    ``weighted`` and ``wavefront`` are 1 where that policy is chosen.
+    A tuple would be a type of its own for every number of classes, and all functions that take
+    these parameters would be compiled again. ``weighted`` and ``wavefront`` are 1 where that policy
+    is chosen.
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         "weighted": int(config.class_policy == "weighted"),
         "wavefront": int(config.scheduler == "wavefront"),
     }
+    chosen["class_weights"] = np.array(config.class_weights, dtype=np.int64)
     values = {n: chosen.get(n, getattr(config, n, None)) for n in Parameters._fields}
     return Parameters(**values)
