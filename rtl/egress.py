@@ -152,7 +152,7 @@ class Egress(wiring.Component):
     Attributes
     ----------
     stored : list of Signal(range(egress_depth + 1))
-        State: flits in the queue of each class. Proofs read it.
+        Flits in the queue of each class. Proofs read it.
     held : Signal(classes)
         State: which queues hold a flit. Proofs read it.
     owner : Signal(classes)
@@ -251,26 +251,26 @@ class Egress(wiring.Component):
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
         tails = Array(Signal(range(ring), name=f"tail_{c}") for c in classes)
         near, far = Signal(config.classes), Signal(config.classes)
+        joined, left = Signal(config.classes), Signal(config.classes)  # in the last cycle
+        m.d.sync += [joined.eq(puts), left.eq(gets)]
         for c in classes:
-            stored = self.stored[c]
-            with m.If(puts[c] != gets[c]):
-                m.d.sync += [
-                    stored.eq(stored + Mux(gets[c], -1, 1)),
-                    held[c].eq(puts[c] | (stored != 1)),
-                ]
-            m.d.sync += self.accepts[c].eq(stored <= config.accept_flits)
+            stored, before = self.stored[c], Signal.like(self.stored[c], name=f"before_{c}")
+            m.d.sync += [
+                before.eq(stored),
+                held[c].eq(puts[c] | (held[c] & ~(gets[c] & (stored == 1)))),
+                self.accepts[c].eq(stored <= config.accept_flits),
+            ]
             many = stored[3:].any()  # no comparison: that would be a chain of carries
-            m.d.comb += [
+            m.d.comb += [  # whether a flit leaves is known late in a cycle: it is counted in the next
+                stored.eq(before + joined[c] - left[c]),
                 near[c].eq(~(many | stored[2])),  # less than Ends.AHEAD
                 far[c].eq(many | (stored[2] & stored[:2].any())),  # more
             ]
         if config.classes == 1:
-            m.d.sync += self.occupancy.eq(self.stored[0])
+            m.d.comb += self.occupancy.eq(before)
         else:
-            joined, left = Signal(), Signal()  # in the last cycle
-            m.d.sync += [joined.eq(puts.any()), left.eq(gets.any())]
-            with m.If(joined != left):
-                m.d.sync += self.occupancy.eq(self.occupancy + Mux(left, -1, 1))
+            with m.If(joined.any() != left.any()):
+                m.d.sync += self.occupancy.eq(self.occupancy + Mux(left.any(), -1, 1))
         head, tail, reads = Signal(range(ring)), Signal(range(ring)), Signal(range(config.classes))
         m.d.comb += [
             tail.eq(tails[self.checked_class]),
