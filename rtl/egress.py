@@ -84,7 +84,10 @@ class Ends(wiring.Component):
         place = [Signal(places, name=f"place_{n}") for n in range(2)]
         # Of the memory, behind it: without a reset both are registers of the block RAM.
         output, fetched = Signal(reset_less=True), Signal(reset_less=True)
+        put_place, put_last = Signal(places), Signal()  # of the last cycle
         m.d.sync += [
+            put_place.eq(self.tail),
+            put_last.eq(self.last),
             left.eq(self.head),
             fetches[0].eq(self.gets & self.far),
             fetches[1].eq(fetches[0]),
@@ -100,11 +103,14 @@ class Ends(wiring.Component):
         # The queue's n-th flit has its end in place n modulo 4.
         for c in range(self.config.classes):
             front, heads = Signal(self.AHEAD, name=f"front_{c}"), Signal(places, name=f"heads_{c}")
-            direct = self.puts[c] & (self.near[c] | (self.gets[c] & ~self.far[c]))
+            fourth = Signal(name=f"fourth_{c}")  # it came as another left, and can be told later
+            m.d.sync += fourth.eq(self.puts[c] & self.gets[c] & ~self.near[c] & ~self.far[c])
             for n in places:
                 with m.If(fetches[2][c] & (place[1] == n)):
                     m.d.sync += front[n].eq(fetched)
-                with m.Elif(direct & (self.tail[:2] == n)):
+                with m.Elif(fourth & (put_place == n)):
+                    m.d.sync += front[n].eq(put_last)
+                with m.Elif(self.puts[c] & self.near[c] & (self.tail[:2] == n)):
                     m.d.sync += front[n].eq(self.last)
             m.d.comb += self.lasts[c].eq(front.bit_select(heads, 1))
             m.d.sync += heads.eq(heads + self.gets[c])
@@ -260,9 +266,11 @@ class Egress(wiring.Component):
                 held[c].eq(puts[c] | (held[c] & ~(gets[c] & (stored == 1)))),
                 self.accepts[c].eq(stored <= config.accept_flits),
             ]
+            # Whether a flit leaves is known late in a cycle: it is counted in the next.
+            change = Cat(joined[c] != left[c], left[c] & ~joined[c]).as_signed()
             many = stored[3:].any()  # no comparison: that would be a chain of carries
-            m.d.comb += [  # whether a flit leaves is known late in a cycle: it is counted in the next
-                stored.eq(before + joined[c] - left[c]),
+            m.d.comb += [
+                stored.eq(before + change),
                 near[c].eq(~(many | stored[2])),  # less than Ends.AHEAD
                 far[c].eq(many | (stored[2] & stored[:2].any())),  # more
             ]
