@@ -496,10 +496,10 @@ FAULTS = (
     ),
     Fault(
         name="egress-ends",
-        meaning="the end of a packet is looked up one flit too late",
+        meaning="the end of a flit that comes fourth is not kept",
         file="rtl/egress.py",
-        old="direct = self.puts[c] & (self.near[c] | (self.gets[c] & ~self.far[c]))",
-        new="direct = self.puts[c] & self.near[c]",
+        old="with m.Elif(fourth & (put_place == n)):",
+        new="with m.Elif(fourth & fetches[0][c] & (put_place == n)):",
         check="egress bench",
     ),
     Fault(
