@@ -1,4 +1,4 @@
-"""The numbers of a configuration as plain integers, in the form compiled model loops take."""
+"""The numbers of a configuration, in the form compiled model loops take."""
 
 from collections import namedtuple
 from typing import Any
@@ -27,7 +27,7 @@ def parameters(config: SwitchConfig) -> Parameters:
     chosen: dict[str, Any] = {
         "weighted": int(config.class_policy == "weighted"),
         "wavefront": int(config.scheduler == "wavefront"),
+        "class_weights": np.array(config.class_weights, dtype=np.int64),
     }
-    chosen["class_weights"] = np.array(config.class_weights, dtype=np.int64)
     values = {n: chosen.get(n, getattr(config, n, None)) for n in Parameters._fields}
     return Parameters(**values)

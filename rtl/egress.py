@@ -86,7 +86,7 @@ class Ends(wiring.Component):
         output, fetched = Signal(reset_less=True), Signal(reset_less=True)
         put_place, put_last = Signal(places), Signal()  # of the last cycle
         m.d.sync += [
-            put_place.eq(self.tail),
+            put_place.eq(self.tail[:2]),
             put_last.eq(self.last),
             left.eq(self.head),
             fetches[0].eq(self.gets & self.far),

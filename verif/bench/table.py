@@ -33,7 +33,9 @@ async def matches_model(dut, lookups: float, takes: float, writes: float) -> Non
             if model.state.written[0]:  # the memory is written
                 i.lookup_valid[0] = 0
             addresses = rng.integers(config.endpoints, size=2)
-            addresses += config.endpoints * (rng.random(2) < 0.1)  # has no entry
+            # Some have no entry, with any of the bits above.
+            beyond = rng.integers(1, (1 << 16) // config.endpoints, size=2)
+            addresses += config.endpoints * beyond * (rng.random(2) < 0.1)
             i.lookup_address[0], i.write_address[0] = addresses
             i.take[0] = rng.random() < takes
             if rng.random() < 0.2:
