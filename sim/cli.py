@@ -156,18 +156,19 @@ def run_tests(
 ) -> int:
     """Run the tests that have the markers of ``selection``; the exit status of pytest.
 
-    A test whose tool the machine lacks is skipped by name, or fails with ``every_tool``.
+    Tests of moderate size run side by side; one of full size may want all memory for itself. A test
+    whose tool the machine lacks is skipped by name, or fails with ``every_tool``.
     """
     environment = {} if seed is None else {"BENCH_SEED": str(seed)}
     if waves:
         environment["BENCH_WAVES"] = "1"
     if every_tool:
         environment["REQUIRE_TOOLS"] = "1"
+    command = [sys.executable, "-m", "pytest", "-m", selection, "--times", "-rs"]
+    if "not slow" in selection:
+        command += ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-m", selection, "--times", "-rs", *arguments],
-        cwd=ROOT,
-        env=os.environ | environment,
-        check=False,
+        [*command, *arguments], cwd=ROOT, env=os.environ | environment, check=False
     ).returncode
 
 
