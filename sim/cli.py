@@ -413,7 +413,7 @@ def regress(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
     """
     need(*COMPILER, *PROVER)
     options = "--hypothesis-profile=explore", *arguments
-    return run_tests("slow or not slow", options, seed, waves, every_tool=True)
+    return run_tests("", options, seed, waves, every_tool=True)
 
 
 @main.command(context_settings=passes_arguments)
