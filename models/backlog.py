@@ -5,7 +5,7 @@ One number per queue; the bit vectors that it shows are changed where a number c
 
 from collections import namedtuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
@@ -52,7 +52,7 @@ def backlog_state(config: SwitchConfig, instances: int) -> BacklogState:
     return state
 
 
-@compiled
+@inner
 def backlog_show(s, n, queue):
     """Both bits of ``queue``."""
     word, bit = queue >> 6, queue & 63
@@ -62,7 +62,7 @@ def backlog_show(s, n, queue):
     s.many[n, word] = (s.many[n, word] & ~mask) | ((ready >= 2) << bit)
 
 
-@compiled
+@inner
 def backlog_outputs(p, s, outputs, n):
     """What the registers show."""
     for word in range(s.one.shape[1]):
@@ -83,7 +83,7 @@ def backlog_taken(outputs, s, n, claimed, connection):
         outputs.taken_open[n] = s.was_arriving[n] == claimed
 
 
-@compiled
+@inner
 def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, connection):
     """The claims take what they may; then a packet joins; then the clock edge.
 
@@ -112,7 +112,7 @@ def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, c
         backlog_show(s, n, queue)
 
 
-@compiled
+@inner
 def unpack_claims(p, inputs, n, claim):
     """The queue of each stage's one-hot vector, or -1."""
     for k in range(p.iterations):
@@ -120,6 +120,28 @@ def unpack_claims(p, inputs, n, claim):
         for queue in range(p.queues):
             if inputs.claim[n, k, queue >> 6] >> (queue & 63) & 1:
                 claim[k] = queue
+
+
+@compiled
+def backlog_step(p, s, inputs, outputs, claim):
+    """Outputs of this cycle, then the clock edge, of all instances."""
+    for n in range(s.joined.size):
+        backlog_outputs(p, s, outputs, n)
+        unpack_claims(p, inputs, n, claim)
+        connects = inputs.connects[n]
+        backlog_taken(outputs, s, n, claim[0], connects)
+        backlog_clock(
+            p,
+            s,
+            n,
+            inputs.announce_valid[n],
+            inputs.announce_queue[n],
+            inputs.announce_length[n],
+            inputs.announce_partial[n],
+            inputs.complete[n],
+            claim,
+            connects,
+        )
 
 
 class BacklogModel:
@@ -148,21 +170,5 @@ class BacklogModel:
 
     def step(self) -> BacklogOutputs:
         """Outputs of this cycle, then the clock edge."""
-        i = self.inputs
-        for n in range(self.instances):
-            backlog_outputs(self.p, self.state, self.outputs, n)
-            unpack_claims(self.p, i, n, self.claim)
-            backlog_taken(self.outputs, self.state, n, self.claim[0], i.connects[n])
-            backlog_clock(
-                self.p,
-                self.state,
-                n,
-                i.announce_valid[n],
-                i.announce_queue[n],
-                i.announce_length[n],
-                i.announce_partial[n],
-                i.complete[n],
-                self.claim,
-                i.connects[n],
-            )
+        backlog_step(self.p, self.state, self.inputs, self.outputs, self.claim)
         return self.outputs

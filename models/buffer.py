@@ -8,7 +8,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
@@ -98,7 +98,7 @@ def buffer_output_shapes(config: SwitchConfig, instances: int) -> dict[str, tupl
     return {name: words.get(name, (instances,)) for name in BufferOutputs._fields}
 
 
-@compiled
+@inner
 def buffer_outputs(p, s, outputs, n):
     """What the registers show."""
     slot = s.leaving[n]
@@ -119,7 +119,7 @@ def buffer_outputs(p, s, outputs, n):
         outputs.o_flit_parity[n, 0] = s.parity[n, slot]
 
 
-@compiled
+@inner
 def used_before(s, n, queue):
     """Flits that ``queue`` used at the beginning of the last cycle."""
     used = s.used[n, queue]
@@ -130,7 +130,7 @@ def used_before(s, n, queue):
     return used
 
 
-@compiled
+@inner
 def room_in_ring(p, s, n, comes):
     """Whether the packet that was asked about fits, where queues share nothing."""
     queue, length = s.asked_queue[n], s.asked_length[n]
@@ -139,7 +139,7 @@ def room_in_ring(p, s, n, comes):
     return s.stayed[n] and s.used[n, queue] + length <= p.limit
 
 
-@compiled
+@inner
 def room_in_lists(p, s, n, asks):
     """Whether the packet that was asked about fits, behind one whose first flit is pushed."""
     queue, length = s.asked_queue[n], s.asked_length[n]
@@ -157,7 +157,7 @@ def room_in_lists(p, s, n, asks):
     return total <= p.limit and shared + extra <= p.shared_flits
 
 
-@compiled
+@inner
 def buffer_offer(p, s, n, asks):
     """Judge the packet that is offered, or again the one that was."""
     rings, comes = p.limit == p.reserve, asks.offer_valid[n] == 1
@@ -171,7 +171,7 @@ def buffer_offer(p, s, n, asks):
     s.stayed[n] = not comes
 
 
-@compiled
+@inner
 def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
     """One flit out of ``pop_queue``; ``asks`` has fields ``push_*``, one flit in, and ``offer_*``.
 
@@ -222,6 +222,15 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
     return pop_valid and s.popped[n] == NOTHING
 
 
+@compiled
+def buffer_step(p, s, inputs, outputs):
+    """Outputs of this cycle, then the clock edge, of all instances."""
+    for n in range(s.free_count.size):
+        buffer_outputs(p, s, outputs, n)
+        pop_valid, pop_queue = inputs.pop_valid[n], inputs.pop_queue[n]
+        outputs.lost[n] = buffer_clock(p, s, n, pop_valid, pop_queue, inputs, inputs.inject[n])
+
+
 class BufferModel:
     """Queues in one memory: 2 cycles from push to pop, 2 from pop to ``o``."""
 
@@ -241,16 +250,5 @@ class BufferModel:
 
     def step(self) -> BufferOutputs:
         """Outputs of this cycle, then the clock edge."""
-        i, o = self.inputs, self.outputs
-        for n in range(self.instances):
-            buffer_outputs(self.p, self.state, o, n)
-            o.lost[n] = buffer_clock(
-                self.p,
-                self.state,
-                n,
-                i.pop_valid[n],
-                i.pop_queue[n],
-                i,
-                i.inject[n],
-            )
-        return o
+        buffer_step(self.p, self.state, self.inputs, self.outputs)
+        return self.outputs

@@ -6,7 +6,7 @@ order of its flow, and the verdict waits in a queue.
 
 from collections import namedtuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.generator import bits_in, following, sequence_after
 from models.packet import HEADER_BYTES, Wrong
@@ -70,13 +70,13 @@ def checker_state(config: SwitchConfig, ports: list[int], pauses: bool) -> Check
     return state
 
 
-@compiled
+@inner
 def kept(keep, k):
     """Whether byte ``k`` counts."""
     return keep[k >> 6] >> (k & 63) & 1
 
 
-@compiled
+@inner
 def judge_header(p, s, header, n):
     """What is wrong with a header; sets the flow that owns the packet."""
     destination, source = header & 0xFFFF, header >> 16 & 0xFFFF
@@ -94,7 +94,7 @@ def judge_header(p, s, header, n):
     return wrong
 
 
-@compiled
+@inner
 def judge_keep(p, s, keep, last, n):
     """What is wrong with ``tkeep``, and with where the packet ends."""
     count = 0
@@ -114,7 +114,7 @@ def judge_keep(p, s, keep, last, n):
     return 0
 
 
-@compiled
+@inner
 def judge_words(p, s, data, keep, n):
     """What is wrong with the payload; and the sequence number, if it is in this flit."""
     wrong, stamp = 0, NOTHING
@@ -133,7 +133,7 @@ def judge_words(p, s, data, keep, n):
     return wrong, stamp
 
 
-@compiled
+@inner
 def arrive(p, s, inputs, n):
     """Judge the flit that is taken in this cycle; the verdict goes into place 0."""
     s.wrong[n, 0], s.ended[n, 0], s.flow[n, 0], s.stamp[n, 0] = 0, 0, NOTHING, NOTHING
@@ -151,7 +151,7 @@ def arrive(p, s, inputs, n):
     s.place[n] = 0 if last else min(s.place[n] + 1, 2)
 
 
-@compiled
+@inner
 def look_up(s, inputs, n):
     """Hold the flit in place 1 against what its flow expects; it goes into place 2."""
     flow = s.flow[n, 1]
@@ -169,7 +169,7 @@ def look_up(s, inputs, n):
             s.sequences[n, flow] = sequence_after(expected)
 
 
-@compiled
+@inner
 def tell(s, inputs, n):
     """The verdict in place 2 reaches the outputs."""
     wrong = s.wrong[n, 2]

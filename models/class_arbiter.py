@@ -5,7 +5,7 @@ from collections import namedtuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
@@ -48,7 +48,7 @@ def class_arbiter_pick(p, deficit, requests):
     return highest
 
 
-@compiled
+@inner
 def class_arbiter_clock(p, deficit, refill):
     """Clock edge under the weighted policy; then subtract what this cycle charges.
 

@@ -4,11 +4,12 @@ from collections import namedtuple
 
 import numpy as np
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.packet import Broken, Drop, Operation
 from models.parameters import parameters
 from models.record import allocate
+from models.word import low_bits, odd, place
 
 __all__ = [
     "ClassifierInputs",
@@ -36,9 +37,9 @@ ClassifierOutputs = namedtuple(
 )
 ClassifierState = namedtuple(
     "ClassifierState",
-    "full data keep last error route members refusal phase routes partitions age gap may_begin "
-    "resets queue length tail sent mark over stalled accepted dropped drop_reason drop_header "
-    "broke broken_reason",
+    "base full data keep last error route members refusal phase routes partitions age gap "
+    "may_begin resets queue length tail sent mark over stalled accepted dropped drop_reason "
+    "drop_header broke broken_reason",
 )
 
 IDLE, BODY, PAD, EAT = range(4)
@@ -60,6 +61,7 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
     pipeline = instances, STAGES
     shapes = dict.fromkeys(ClassifierState._fields, (instances,))
     shapes |= {
+        # base: place of the first stage, see ``at``.
         "full": pipeline,  # the stage holds a flit; else the rest of it is zero
         "data": (*pipeline, config.words),
         "keep": (*pipeline, (config.flit_bytes + 63) // 64),
@@ -82,44 +84,44 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
     return state
 
 
-@compiled
+@inner
 def member(mask, port):
     """Bit ``port`` of a mask in words."""
     return (mask[port >> 6] >> (port & 63)) & 1
 
 
-@compiled
-def only_port(p, mask):
+@inner
+def only_port(mask):
     """The port of a mask with exactly one, else -1."""
     found = -1
-    for port in range(p.ports):
-        if member(mask, port):
-            if found >= 0:
-                return -1
-            found = port
+    for word in range(mask.size):
+        bits = mask[word]
+        if bits and (found >= 0 or bits & -bits != bits):
+            return -1
+        if bits:
+            found = 64 * word + place(bits)
     return found
 
 
-@compiled
-def keeps(p, keep, count):
+@inner
+def keeps(keep, count):
     """Whether the first ``count`` bytes, and no others, are kept."""
-    for byte in range(p.flit_bytes):  # noqa: SIM110 - no generators in numba
-        if member(keep, byte) != (byte < count):
+    for word in range(keep.size):  # noqa: SIM110 - no generators in numba
+        if keep[word] != low_bits(count - 64 * word):
             return False
     return True
 
 
-@compiled
-def odd(word):
-    """Parity of the 64 bits of a word."""
-    for shift in (32, 16, 8, 4, 2, 1):
-        word ^= word >> shift
-    return word & 1
+@inner
+def at(s, n, stage):
+    """Where the ``stage`` is: flits stay where they are, and the stages move."""
+    return (s.base[n] + stage) % STAGES
 
 
-@compiled
+@inner
 def verdict(p, s, inputs, n, stage):
     """Reason to drop the packet whose head is in ``stage``, or GOOD."""
+    stage = at(s, n, stage)
     header = s.data[n, stage, 0]
     length = (header >> 32) & 0xFFFF
     if length < p.min_packet_bytes or length > p.max_packet_bytes:
@@ -128,7 +130,7 @@ def verdict(p, s, inputs, n, stage):
         return D_OPERATION
     if (header >> 48) & 0xF >= p.classes:
         return D_CLASS
-    output = only_port(p, s.route[n, stage])
+    output = only_port(s.route[n, stage])
     if output < 0:
         return D_ROUTE
     members = s.members[n, stage]
@@ -139,17 +141,18 @@ def verdict(p, s, inputs, n, stage):
     return GOOD
 
 
-@compiled
+@inner
 def request(p, s, n, stage):
     """Queue and flits of the packet whose head is in ``stage``; zero if it is none or refused."""
+    stage = at(s, n, stage)
     if not s.full[n, stage] or s.refusal[n, stage] != GOOD:
         return 0, 0
     header = s.data[n, stage, 0]
-    queue = only_port(p, s.route[n, stage]) * p.classes + ((header >> 48) & 0xF)
+    queue = only_port(s.route[n, stage]) * p.classes + ((header >> 48) & 0xF)
     return queue, (((header >> 32) & 0xFFFF) + p.flit_bytes - 1) // p.flit_bytes
 
 
-@compiled
+@inner
 def push(p, s, outputs, n, last, error, count):
     """Hand one flit of the packet under way to the buffer, and announce the packet in time."""
     s.sent[n] += 1
@@ -162,11 +165,12 @@ def push(p, s, outputs, n, last, error, count):
     outputs.push_flit_last[n] = last
     outputs.push_flit_error[n] = error
     outputs.push_flit_mark[n] = s.mark[n]
+    head = at(s, n, HEAD)
     parity = odd(
         (count - 1) ^ last << 8 ^ error << 9 ^ s.mark[n] << 10 ^ outputs.push_first[n] << 11
     )
     for word in range(p.words):
-        value = s.data[n, HEAD, word]  # with padding too
+        value = s.data[n, head, word]  # with padding too
         outputs.push_flit_data[n, word] = value
         parity ^= odd(value) << word
     outputs.push_flit_parity[n, 0] = parity
@@ -182,7 +186,7 @@ def push(p, s, outputs, n, last, error, count):
     s.stalled[n] = 0
 
 
-@compiled
+@inner
 def after_break(s, n, reason, over):
     """Pad up to the declared length, then eat the rest of the stream."""
     s.broke[n], s.broken_reason[n] = 1, reason
@@ -193,16 +197,17 @@ def after_break(s, n, reason, over):
         s.phase[n] = IDLE if over else EAT
 
 
-@compiled
+@inner
 def body(p, s, outputs, n):
     """The flit in the last stage is the next one of the packet under way: check and push."""
-    last, keep = s.last[n, HEAD], s.keep[n, HEAD]
-    full = keeps(p, keep, p.flit_bytes)
+    head = at(s, n, HEAD)
+    last, keep = s.last[n, head], s.keep[n, head]
+    full = keeps(keep, p.flit_bytes)
     expected_last = s.sent[n] + 1 == s.length[n]
     reason = -1
-    if s.error[n, HEAD]:
+    if s.error[n, head]:
         reason = B_INPUT
-    elif (not last and not full) or (last and expected_last and not keeps(p, keep, s.tail[n])):
+    elif (not last and not full) or (last and expected_last and not keeps(keep, s.tail[n])):
         reason = B_KEEP
     elif last and not expected_last:
         reason = B_SHORT
@@ -217,22 +222,23 @@ def body(p, s, outputs, n):
         s.phase[n] = IDLE if expected_last else BODY
 
 
-@compiled
+@inner
 def idle(p, s, inputs, outputs, n):
     """The flit in the last stage is a head; return whether it is consumed."""
     if s.resets[n]:
         return True
     if not s.may_begin[n]:
         return False
-    reason = s.refusal[n, HEAD]
+    head = at(s, n, HEAD)
+    reason, header = s.refusal[n, head], s.data[n, head, 0]
     if reason != GOOD:
-        s.dropped[n], s.drop_reason[n], s.drop_header[n] = 1, reason, s.data[n, HEAD, 0]
-        s.phase[n] = IDLE if s.last[n, HEAD] else EAT
+        s.dropped[n], s.drop_reason[n], s.drop_header[n] = 1, reason, header
+        s.phase[n] = IDLE if s.last[n, head] else EAT
         return True
     if not inputs.admit[n]:
         return False
     s.queue[n], s.length[n] = request(p, s, n, HEAD)
-    s.tail[n] = ((s.data[n, HEAD, 0] >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
+    s.tail[n] = ((header >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
     s.sent[n] = 0
     s.mark[n] = inputs.used_high[n]
     s.accepted[n] = 1
@@ -240,7 +246,7 @@ def idle(p, s, inputs, outputs, n):
     return True
 
 
-@compiled
+@inner
 def classifier_outputs(p, s, outputs, n):
     """What registers show."""
     outputs.idle[n] = s.phase[n] == IDLE
@@ -257,10 +263,11 @@ def classifier_outputs(p, s, outputs, n):
     outputs.broken_reason[n] = s.broken_reason[n]
 
 
-@compiled
+@inner
 def act(p, s, inputs, outputs, n):
     """Let the last stage do its part; return whether its flit is consumed."""
-    full = s.full[n, HEAD] == 1
+    head = at(s, n, HEAD)
+    full = s.full[n, head] == 1
     if s.phase[n] == IDLE:
         return full and idle(p, s, inputs, outputs, n)
     if s.phase[n] == BODY:
@@ -281,12 +288,12 @@ def act(p, s, inputs, outputs, n):
         if s.sent[n] == s.length[n]:
             s.phase[n] = IDLE if s.over[n] else EAT
         return False
-    if s.resets[n] or (full and s.last[n, HEAD]):
+    if s.resets[n] or (full and s.last[n, head]):
         s.phase[n] = IDLE
     return full
 
 
-@compiled
+@inner
 def classifier_clock(p, s, inputs, outputs, n):
     """All outputs that depend on inputs; then the clock edge."""
     outputs.push_valid[n] = 0
@@ -296,56 +303,41 @@ def classifier_clock(p, s, inputs, outputs, n):
     s.accepted[n] = 0
     s.dropped[n] = 0
     s.broke[n] = 0
-    moves = act(p, s, inputs, outputs, n) or not s.full[n, HEAD]
+    moves = act(p, s, inputs, outputs, n) or not s.full[n, at(s, n, HEAD)]
     outputs.offer_valid[n] = moves
     outputs.offer_queue[n], outputs.offer_length[n] = request(p, s, n, HEAD - 1)
     outputs.i_ready[n] = moves and not s.gap[n]
     if moves:
-        for stage in range(HEAD, 0, -1):
-            move(p, s, n, stage)
-        if s.full[n, JUDGED]:
-            s.refusal[n, JUDGED] = verdict(p, s, inputs, n, JUDGED)
+        s.base[n] = at(s, n, HEAD)  # what was in the last stage is overwritten
+        if s.full[n, at(s, n, JUDGED)]:
+            s.refusal[n, at(s, n, JUDGED)] = verdict(p, s, inputs, n, JUDGED)
         receive(p, s, inputs, n, outputs.i_ready[n] and inputs.i_valid[n])
     program(p, s, inputs, outputs, n)
     s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
     s.resets[n] = inputs.reset[n]
 
 
-@compiled
-def move(p, s, n, stage):
-    """What is in the stage before ``stage`` goes there."""
-    before = stage - 1
-    s.full[n, stage] = s.full[n, before]
-    s.last[n, stage], s.error[n, stage] = s.last[n, before], s.error[n, before]
-    s.refusal[n, stage] = s.refusal[n, before]
-    for word in range(p.words):
-        s.data[n, stage, word] = s.data[n, before, word]
-    for word in range(s.keep.shape[2]):
-        s.keep[n, stage, word] = s.keep[n, before, word]
-    for word in range(s.route.shape[2]):
-        s.route[n, stage, word] = s.route[n, before, word]
-        s.members[n, stage, word] = s.members[n, before, word]
-
-
-@compiled
+@inner
 def receive(p, s, inputs, n, comes):
     """A flit enters the first stage, and both tables are read for it; or nothing does."""
-    s.full[n, 0] = comes
-    s.refusal[n, 0] = UNKNOWN
+    first = at(s, n, 0)
+    s.full[n, first] = comes
+    s.refusal[n, first] = UNKNOWN
     for word in range(p.words):
-        s.data[n, 0, word] = inputs.i_payload_data[n, word] if comes else 0
+        s.data[n, first, word] = inputs.i_payload_data[n, word] if comes else 0
     for word in range(s.keep.shape[2]):
-        s.keep[n, 0, word] = inputs.i_payload_keep[n, word] if comes else 0
-    s.last[n, 0] = comes and inputs.i_payload_last[n]
-    s.error[n, 0] = comes and inputs.i_payload_user[n] & 1
-    destination, partition = s.data[n, 0, 0] & 0xFFFF, (s.data[n, 0, 0] >> 56) & 0xFF
+        s.keep[n, first, word] = inputs.i_payload_keep[n, word] if comes else 0
+    s.last[n, first] = comes and inputs.i_payload_last[n]
+    s.error[n, first] = comes and inputs.i_payload_user[n] & 1
+    header = s.data[n, first, 0]
+    destination, partition = header & 0xFFFF, header >> 56 & 0xFF
     for word in range(s.route.shape[2]):
         known = destination < p.endpoints
-        s.route[n, 0, word] = s.routes[n, destination, word] if known else 0
-        s.members[n, 0, word] = s.partitions[n, partition, word]
+        s.route[n, first, word] = s.routes[n, destination, word] if known else 0
+        s.members[n, first, word] = s.partitions[n, partition, word]
 
 
-@compiled
+@inner
 def program(p, s, inputs, outputs, n):
     """Replace an entry, if the tables have been swept; no lookup follows in the next cycle."""
     s.gap[n] = inputs.program_valid[n] and outputs.program_ready[n]
@@ -375,6 +367,14 @@ def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]
     return inputs, outputs
 
 
+@compiled
+def classifier_step(p, s, inputs, outputs):
+    """Outputs of this cycle, then the clock edge, of all instances."""
+    for n in range(s.base.size):
+        classifier_outputs(p, s, outputs, n)
+        classifier_clock(p, s, inputs, outputs, n)
+
+
 class ClassifierModel:
     """Header check, route, framing; 4 cycles from ``i`` to ``push``."""
 
@@ -392,7 +392,5 @@ class ClassifierModel:
 
     def step(self) -> ClassifierOutputs:
         """Outputs of this cycle, then the clock edge."""
-        for n in range(self.instances):
-            classifier_outputs(self.p, self.state, self.outputs, n)
-            classifier_clock(self.p, self.state, self.inputs, self.outputs, n)
+        classifier_step(self.p, self.state, self.inputs, self.outputs)
         return self.outputs

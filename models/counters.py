@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.packet import Broken, Drop
 from models.record import allocate
 
@@ -48,7 +48,7 @@ def counters_outputs(s, outputs, n):
     outputs.counts_parity[n] = s.counts_parity[n]
 
 
-@compiled
+@inner
 def add(counts, place, event):
     """Add ``event`` (0 or 1) to a count of 32 bits."""
     counts[place] = (counts[place] + event) % (1 << 32)

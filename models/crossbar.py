@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate, flat
@@ -56,7 +56,7 @@ def crossbar_state(config: SwitchConfig) -> CrossbarState:
     return state
 
 
-@compiled
+@inner
 def crossbar_outputs(p, state, outputs, n):
     """What the output register shows; without a flit only ``o_valid`` and ``moving``."""
     for word in range(outputs.moving.shape[1]):
@@ -79,7 +79,7 @@ def crossbar_outputs(p, state, outputs, n):
             outputs.o_flit_parity[n, output, 0] = state.o_flit_parity[n, output, 0]
 
 
-@compiled
+@inner
 def crossbar_clock(p, state, inputs, outputs, n):
     """The clock edge. What was selected two cycles ago makes place for what is selected now."""
     now = state.cycle[n] & 1
@@ -103,6 +103,13 @@ def crossbar_clock(p, state, inputs, outputs, n):
             state.traffic_class[n, output, now] = inputs.select_traffic_class[n, output]
 
 
+@compiled
+def crossbar_step(p, state, inputs, outputs):
+    """Outputs of this cycle, then the clock edge."""
+    crossbar_outputs(p, state, outputs, 0)
+    crossbar_clock(p, state, inputs, outputs, 0)
+
+
 class CrossbarModel:
     """All outputs of one switch."""
 
@@ -121,6 +128,5 @@ class CrossbarModel:
 
     def step(self) -> CrossbarOutputs:
         """Outputs of this cycle, then the clock edge."""
-        crossbar_outputs(self.p, self.state, self.outputs, 0)
-        crossbar_clock(self.p, self.state, self.inputs, self.outputs, 0)
+        crossbar_step(self.p, self.state, self.inputs, self.outputs)
         return self.outputs

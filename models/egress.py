@@ -8,10 +8,11 @@ in one slot of a ring from its arrival until it is taken: ``check``, ``issued``,
 from collections import namedtuple
 
 from models.class_arbiter import class_arbiter_clock, class_arbiter_pick, class_arbiter_state
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
+from models.word import low_bits, odd
 
 __all__ = [
     "EgressInputs",
@@ -74,7 +75,16 @@ def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     return state
 
 
-@compiled
+@inner
+def waiting(p, state, n):
+    """Flits in the queues, which does not count those on their way to the port."""
+    flits = 0
+    for c in range(p.classes):
+        flits += state.stored[n, c]
+    return flits
+
+
+@inner
 def egress_outputs(p, state, outputs, n):
     """What the registers show; the payload only if there is one."""
     outputs.accepts[n] = state.accepts[n]
@@ -82,7 +92,7 @@ def egress_outputs(p, state, outputs, n):
     slot = state.o[n]
     outputs.o_valid[n] = slot != EMPTY and not state.discarding[n]
     outputs.idle[n] = (
-        state.stored[n].sum() == 0
+        waiting(p, state, n) == 0
         and state.check[n] == EMPTY
         and state.issued[n] == EMPTY
         and state.memory[n] == EMPTY
@@ -95,31 +105,22 @@ def egress_outputs(p, state, outputs, n):
         last = state.last[n, slot]
         valid_bytes = state.count[n, slot] + 1 if last else p.flit_bytes
         for word in range(outputs.o_payload_keep.shape[1]):
-            bits = min(max(valid_bytes - 64 * word, 0), 64)
-            outputs.o_payload_keep[n, word] = -1 if bits == 64 else (1 << bits) - 1
+            outputs.o_payload_keep[n, word] = low_bits(valid_bytes - 64 * word)
         outputs.o_payload_last[n] = last
         outputs.o_payload_user[n] = state.error[n, slot] + 2 * state.mark[n, slot]
 
 
-@compiled
-def parity_of(word):
-    """1 if the number of ones in the 64 bits of ``word`` is odd."""
-    for shift in (32, 16, 8, 4, 2, 1):
-        word ^= word >> shift  # the sign comes in from above, but never reaches bit 0
-    return word & 1
-
-
-@compiled
+@inner
 def intact(p, inputs, n):
     """The flit that arrives has the parity it was sent with."""
     parity = inputs.i_flit_last[n] ^ inputs.i_flit_error[n] ^ inputs.i_flit_mark[n]
-    parity ^= inputs.i_flit_first[n] ^ parity_of(inputs.i_flit_count[n])
+    parity ^= inputs.i_flit_first[n] ^ odd(inputs.i_flit_count[n])
     for word in range(p.words):
-        parity ^= parity_of(inputs.i_flit_data[n, word]) << word
+        parity ^= odd(inputs.i_flit_data[n, word]) << word
     return parity == inputs.i_flit_parity[n, 0]
 
 
-@compiled
+@inner
 def take(p, state, inputs, outputs, discarding, n):
     """The line, or the flush, takes what ``o`` holds."""
     slot = state.o[n]
@@ -136,7 +137,7 @@ def take(p, state, inputs, outputs, discarding, n):
                 outputs.delivered[n] = 1
 
 
-@compiled
+@inner
 def judge(p, state, outputs, n):
     """What happens to the flit in the check stage: its slot, or EMPTY if it is discarded."""
     outputs.parity[n] = 0
@@ -154,7 +155,7 @@ def judge(p, state, outputs, n):
     return slot
 
 
-@compiled
+@inner
 def arrive(p, state, inputs, n):
     """A flit goes into the check stage."""
     state.check[n] = EMPTY
@@ -174,27 +175,27 @@ def arrive(p, state, inputs, n):
     state.check_wrong[n] = not intact(p, inputs, n)
 
 
-@compiled
+@inner
 def issue(p, state, passing, n):
     """A flit leaves its queue, or ``passing`` (a slot or EMPTY) skips it; whether the latter.
 
     It is the next of the packet under way or else the first of another.
     """
     ring = p.egress_depth + EXTRA
-    c, waiting = state.owner[n], 0
+    c, requests = state.owner[n], 0
     for other in range(p.classes):
-        waiting |= (state.stored[n, other] > 0) << other
-    if not state.in_packet[n]:
-        c = class_arbiter_pick(p, state.deficit[n], waiting)
-    passed = waiting == 0
+        requests |= (state.stored[n, other] > 0) << other
+    passed = requests == 0
     if passed:
         if passing == EMPTY:
             return False
         slot, c = passing, passing // ring
         state.o[n] = slot
-    elif state.issued[n] != EMPTY or state.stored[n, c] == 0:
-        return False
     else:
+        if not state.in_packet[n]:
+            c = class_arbiter_pick(p, state.deficit[n], requests)
+        if state.issued[n] != EMPTY or state.stored[n, c] == 0:
+            return False
         slot = c * ring + state.head[n, c]
         state.issued[n] = slot
         state.stored[n, c] -= 1
@@ -208,13 +209,13 @@ def issue(p, state, passing, n):
     return passed
 
 
-@compiled
+@inner
 def egress_clock(p, state, inputs, outputs, n):
     """The events, then the clock edge."""
     accepts = 0
     for c in range(p.classes):
         accepts |= (state.stored[n, c] <= p.accept_flits) << c
-    state.occupancy[n] = state.stored[n].sum()
+    state.occupancy[n] = waiting(p, state, n)
 
     discarding = state.discarding[n]
     take(p, state, inputs, outputs, discarding, n)
@@ -242,6 +243,14 @@ def egress_clock(p, state, inputs, outputs, n):
     state.accepts[n] = accepts
 
 
+@compiled
+def egress_step(p, state, inputs, outputs):
+    """Outputs of this cycle, then the clock edge, of all instances."""
+    for n in range(state.o.size):
+        egress_outputs(p, state, outputs, n)
+        egress_clock(p, state, inputs, outputs, n)
+
+
 class EgressModel:
     """``instances`` output ports."""
 
@@ -259,7 +268,5 @@ class EgressModel:
 
     def step(self) -> EgressOutputs:
         """Outputs of this cycle, then the clock edge."""
-        for n in range(self.instances):
-            egress_outputs(self.p, self.state, self.outputs, n)
-            egress_clock(self.p, self.state, self.inputs, self.outputs, n)
+        egress_step(self.p, self.state, self.inputs, self.outputs)
         return self.outputs

@@ -6,7 +6,7 @@ every bit is shifted out of a register by itself, and a packet is a length and a
 
 from collections import namedtuple
 
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.packet import HEADER_BYTES, TEST_SALT
 from models.parameters import parameters
@@ -97,7 +97,7 @@ def sequence_after(sequence):
     return (sequence * 2 + 1 - (odd & 1)) & 0xFF
 
 
-@compiled
+@inner
 def bits_in(value):
     """Bits that ``value`` takes."""
     bits = 0
@@ -106,7 +106,7 @@ def bits_in(value):
     return bits
 
 
-@compiled
+@inner
 def take_bits(random, first, limit):
     """The number from bit ``first`` of ``random``, brought into 0 .. ``limit``."""
     bits = bits_in(limit)
@@ -114,7 +114,7 @@ def take_bits(random, first, limit):
     return value if value <= limit else value - (1 << bits >> 1)
 
 
-@compiled
+@inner
 def choose(p, s, n):
     """The packet that was chosen before the last becomes the next one; choose another."""
     s.next_destination[n, 0] = s.next_destination[n, 1]
@@ -138,7 +138,7 @@ def choose(p, s, n):
     s.random[n] = random
 
 
-@compiled
+@inner
 def begin(p, s, n):
     """The next packet is the current one."""
     s.destination[n] = s.next_destination[n, 0]
@@ -151,7 +151,7 @@ def begin(p, s, n):
     choose(p, s, n)
 
 
-@compiled
+@inner
 def show_flit(p, s, n):
     """The next flit of the current packet goes into the output register."""
     word = s.data[n, p.words - 1]

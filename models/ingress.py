@@ -27,7 +27,7 @@ from models.classifier import (
     classifier_shapes,
     classifier_state,
 )
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
@@ -81,14 +81,14 @@ def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
     )
 
 
-@compiled
+@inner
 def ingress_outputs(p, parts, n):
     """What the registers of instance ``n`` show, into the wires of ``parts``."""
     buffer_outputs(p, parts.buffer, parts.buffer_out, n)
     classifier_outputs(p, parts.classifier, parts.classifier_out, n)
 
 
-@compiled
+@inner
 def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
     """Combinational outputs of instance ``n``, then its clock edge.
 
@@ -112,6 +112,18 @@ def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
         connects,
     )
     parts.complete[n], parts.arrived[n] = parts.arrived[n], outputs.complete[n]
+
+
+@compiled
+def ingress_step(p, parts, inputs, backlog, claim):
+    """Outputs of this cycle, then the clock edge; ``claim`` has room for the queue of each."""
+    ingress_outputs(p, parts, 0)
+    backlog_outputs(p, parts.backlog, backlog, 0)
+    unpack_claims(p, inputs, 0, claim)
+    backlog_taken(backlog, parts.backlog, 0, claim[0], inputs.connects[0])
+    pop_valid, pop_queue = inputs.pop_valid[0], inputs.pop_queue[0]
+    connects = inputs.connects[0]
+    ingress_clock(p, parts, 0, inputs.inject[0], pop_valid, pop_queue, claim, connects)
 
 
 class IngressModel:
@@ -144,25 +156,12 @@ class IngressModel:
     def step(self) -> IngressOutputs:
         """Outputs of this cycle, then the clock edge."""
         i, o, parts = self.inputs, self.outputs, self.parts
-        ingress_outputs(self.p, parts, 0)
-        backlog = BacklogOutputs(o.one, o.many, o.taken_valid, o.taken_flits, o.taken_open)
-        backlog_outputs(self.p, parts.backlog, backlog, 0)
         o.complete[:], o.lost[:] = parts.complete, parts.lost
-        o.idle[:] = parts.classifier_out.idle & (parts.buffer_out.occupancy == 0)
         for name in set(ClassifierInputs._fields) & set(IngressInputs._fields):
             getattr(parts.classifier_in, name)[:] = getattr(i, name)
-        unpack_claims(self.p, i, 0, self.claim)
-        backlog_taken(backlog, parts.backlog, 0, self.claim[0], i.connects[0])
-        ingress_clock(
-            self.p,
-            parts,
-            0,
-            i.inject[0],
-            i.pop_valid[0],
-            i.pop_queue[0],
-            self.claim,
-            i.connects[0],
-        )
+        backlog = BacklogOutputs(o.one, o.many, o.taken_valid, o.taken_flits, o.taken_open)
+        ingress_step(self.p, parts, i, backlog, self.claim)
+        o.idle[:] = parts.classifier_out.idle & (parts.buffer_out.occupancy == 0)
         for part in (parts.classifier_out, parts.buffer_out):
             shared = set(part._fields) & set(IngressOutputs._fields)
             for name in shared - {"idle", "complete", "lost"}:

@@ -10,10 +10,11 @@ from collections import namedtuple
 import numpy as np
 
 from models.class_arbiter import class_arbiter_clock, class_arbiter_pick, class_arbiter_state
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
+from models.word import place
 
 __all__ = [
     "SchedulerInputs",
@@ -35,9 +36,8 @@ SchedulerOutputs = namedtuple(
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue out_input left opened was_open connected_queue claimed_at "
-    "out_connected "
-    "grant_input grant_class grant_spent next_input next_class next_spent want matched "
+    "now in_queue out_input left opened was_open connected_queue claimed_at out_connected "
+    "grant_input grant_class grant_spent next_input next_class next_spent first_input want matched "
     "claim_output claim_queue connects grant_pointer accept_pointer deficit refill",
 )
 
@@ -66,7 +66,9 @@ def scheduler_state(config: SwitchConfig):
         "next_input": (k, n),  # the same, of this cycle
         "next_class": (k, n),
         "next_spent": (k, n),
-        "want": (k, config.queues, (n + 63) // 64),  # inputs that show the queue, as bits
+        "first_input": (k, config.queues),  # that shows the queue, or FREE
+        # The input shows the queue; only a wavefront asks.
+        "want": (k, config.queues if config.scheduler == "wavefront" else 0, n),
         "matched": (n,),  # inputs with a grant of the wavefront
         "claim_output": (k, n),  # per input, of the last cycle, or FREE
         "claim_queue": (n, k),
@@ -86,12 +88,12 @@ def scheduler_state(config: SwitchConfig):
     return state
 
 
-@compiled
+@inner
 def bit(vector, n, queue):
     return vector[n, queue >> 6] >> (queue & 63) & 1
 
 
-@compiled
+@inner
 def scheduler_outputs(p, s, outputs, i):
     """What the match register shows, and which outputs are active; see ``claims_to_bits``."""
     horizon = s.in_queue.shape[1]
@@ -100,10 +102,11 @@ def scheduler_outputs(p, s, outputs, i):
         outputs.active[i, word] = 0
     for output in range(p.ports):
         outputs.select_valid[i, output] = s.out_input[output, slot] >= 0
-        active = s.out_connected[output] >= 0
-        for ahead in range(2 * p.iterations):
-            active = active or s.out_input[output, (slot + ahead) % horizon] >= 0
-        outputs.active[i, output >> 6] |= active << (output & 63)
+        outputs.active[i, output >> 6] |= (s.out_connected[output] >= 0) << (output & 63)
+    for ahead in range(2 * p.iterations):
+        later = (slot + ahead) % horizon
+        for output in range(p.ports):
+            outputs.active[i, output >> 6] |= (s.out_input[output, later] >= 0) << (output & 63)
     for n in range(p.ports):
         queue = s.in_queue[n, slot]
         outputs.match_valid[i, n] = queue >= 0
@@ -114,91 +117,118 @@ def scheduler_outputs(p, s, outputs, i):
             outputs.select_traffic_class[i, output] = queue % p.classes
 
 
-@compiled
+@inner
+def distance(p, start, n):
+    """Steps from ``start`` up to ``n``, around all ports."""
+    return n - start if n >= start else n - start + p.ports
+
+
+@inner
 def accept(p, s, many, k):
-    """What each input claims in stage ``k``, of the grants of the last cycle."""
+    """What each input claims in stage ``k``, of the grants of the last cycle.
+
+    Of the most urgent grants it is the first from the pointer on.
+    """
+    turn = (s.now[0] + 2) % 3
     for n in range(p.ports):
         s.claim_output[k, n] = FREE
         s.claim_queue[n, k] = FREE
         if k == 0:
             s.connects[n] = 0
-            if barred(s, n):
-                continue
-        best, chosen = -1, FREE
-        for step in range(p.ports):
-            output = (s.accept_pointer[(s.now[0] + 2) % 3, n] + step) % p.ports
-            if s.grant_input[k, output] != n:
-                continue
-            considered = True
-            for older in range(k + 1, p.iterations):
-                if s.grant_input[older, output] == n:
-                    considered = False
-            urgency = 0 if p.weighted else s.grant_class[k, output]
-            if considered and urgency > best:
-                best, chosen = urgency, output
-        if chosen < 0:
+    for output in range(p.ports):
+        n = s.grant_input[k, output]
+        if n < 0 or (k == 0 and barred(s, n)):
             continue
-        queue = chosen * p.classes + s.grant_class[k, chosen]
-        s.claim_output[k, n] = chosen
-        s.claim_queue[n, k] = queue
-        if k == 0:
-            s.connects[n] = bit(many, n, queue)
+        considered = True
+        for older in range(k + 1, p.iterations):
+            if s.grant_input[older, output] == n:
+                considered = False
+        if not considered:
+            continue
+        better = s.claim_output[k, n] < 0
+        if not better:
+            rival = s.claim_output[k, n]
+            gain = 0 if p.weighted else s.grant_class[k, output] - s.grant_class[k, rival]
+            start = s.accept_pointer[turn, n]
+            sooner = distance(p, start, output) < distance(p, start, rival)
+            better = gain > 0 or (gain == 0 and sooner)
+        if better:
+            s.claim_output[k, n] = output
+    for n in range(p.ports):
+        output = s.claim_output[k, n]
+        if output >= 0:
+            queue = output * p.classes + s.grant_class[k, output]
+            s.claim_queue[n, k] = queue
+            if k == 0:
+                s.connects[n] = bit(many, n, queue)
 
 
-@compiled
+@inner
 def busy(s, n):
     """The connection of input ``n`` takes the slot behind that of stage 0, or may."""
     return s.now[0] - s.claimed_at[n] <= 2 or s.was_open[n] or s.left[n] >= 2
 
 
-@compiled
+@inner
 def barred(s, n):
     """Input ``n`` has claimed a connection in the last cycle: what it shows finds no grant."""
     return s.now[0] - s.claimed_at[n] == 1
 
 
-@compiled
+@inner
 def collect(p, s, one, many):
-    """Who shows what in which stage: ``want[k, queue]`` is the set of inputs, as bits."""
+    """Who shows what in which stage: the first of the inputs that show a queue, ``first_input``.
+
+    It is the first from the pointer of the output on, or -1; the wavefront wants to know them all,
+    ``want[k, queue, n]``.
+    """
     horizon = s.in_queue.shape[1]
-    s.want[:] = 0
+    s.first_input[:] = FREE
+    if p.wavefront:
+        s.want[:] = 0
     for n in range(p.ports):
+        stages = 0
+        if not busy(s, n) or barred(s, n):
+            stages = 1
+        for k in range(1, p.iterations):
+            slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
+            overtakes = s.now[0] - s.claimed_at[n] <= 2 * k - 2
+            if s.in_queue[n, slot] == FREE and not overtakes:
+                stages |= 1 << k
         for word in range(one.shape[1]):
-            left = one[n, word]
+            left = one[n, word] if stages else 0
             while left:
                 lowest = left & -left
                 left ^= lowest
-                queue = 64 * word + place(lowest)
-                output = queue // p.classes
-                pending = False
-                for k in range(p.iterations):
-                    pending = pending or s.grant_input[k, output] == n
-                    pending = pending or s.claim_output[k, n] == output
-                if pending:
-                    continue
-                if not busy(s, n) or barred(s, n):
-                    s.want[0, queue, n >> 6] |= 1 << (n & 63)
-                if many[n, word] & lowest:
-                    continue
-                for k in range(1, p.iterations):
-                    slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
-                    overtakes = s.now[0] - s.claimed_at[n] <= 2 * k - 2
-                    if s.in_queue[n, slot] == FREE and not overtakes:
-                        s.want[k, queue, n >> 6] |= 1 << (n & 63)
+                shows = 1 if many[n, word] & lowest else stages
+                if shows & stages and not pending(p, s, n, 64 * word + place(lowest)):
+                    show(p, s, n, 64 * word + place(lowest), shows & stages)
 
 
-@compiled
-def place(power):
-    """Exponent of a power of two, taken as an unsigned number of 64 bits."""
-    exponent = 0
-    for step in (32, 16, 8, 4, 2, 1):
-        if power & ((1 << step) - 1) == 0:
-            exponent += step
-            power >>= step
-    return exponent
+@inner
+def pending(p, s, n, queue):
+    """There is a grant or a claim for input ``n`` at the output of ``queue``."""
+    output = queue // p.classes
+    for k in range(p.iterations):
+        if s.grant_input[k, output] == n or s.claim_output[k, n] == output:
+            return True
+    return False
 
 
-@compiled
+@inner
+def show(p, s, n, queue, stages):
+    """Input ``n`` shows ``queue`` in the ``stages`` whose bits are set."""
+    start = s.grant_pointer[s.now[0] % 3, queue // p.classes, queue % p.classes]
+    for k in range(p.iterations):
+        if stages >> k & 1:
+            first = s.first_input[k, queue]
+            if first < 0 or distance(p, start, n) < distance(p, start, first):
+                s.first_input[k, queue] = n
+            if p.wavefront:
+                s.want[k, queue, n] = 1
+
+
+@inner
 def pick(p, s, many, accepts, k):
     """The class that each output picks in stage ``k``."""
     horizon = s.in_queue.shape[1]
@@ -216,35 +246,24 @@ def pick(p, s, many, accepts, k):
             continue
         requests = 0
         for c in range(p.classes):
-            if accepts[output] >> c & 1 and s.want[k, output * p.classes + c].any():
+            if accepts[output] >> c & 1 and s.first_input[k, output * p.classes + c] >= 0:
                 requests |= 1 << c
-        c = class_arbiter_pick(p, s.deficit[output], requests)
-        if c >= 0:
+        if requests:
+            c = class_arbiter_pick(p, s.deficit[output], requests)
             s.next_class[k, output] = c
             s.next_spent[k, output] = s.deficit[output, c] <= 0
 
 
-@compiled
-def wants(s, k, queue, n):
-    """Input ``n`` shows ``queue`` in stage ``k``."""
-    return s.want[k, queue, n >> 6] >> (n & 63) & 1
-
-
-@compiled
+@inner
 def islip(p, s, k):
     """Each output grants the first input that shows the class, from its pointer on."""
     for output in range(p.ports):
         c = s.next_class[k, output]
-        if c < 0:
-            continue
-        for step in range(p.ports):
-            n = (s.grant_pointer[s.now[0] % 3, output, c] + step) % p.ports
-            if wants(s, k, output * p.classes + c, n):
-                s.next_input[k, output] = n
-                break
+        if c >= 0:
+            s.next_input[k, output] = s.first_input[k, output * p.classes + c]
 
 
-@compiled
+@inner
 def wavefront(p, s, k):
     """A maximal matching, diagonal by diagonal from one that moves on every cycle."""
     s.matched[:] = 0
@@ -253,12 +272,12 @@ def wavefront(p, s, k):
             output = (n + s.now[0] + k + step) % p.ports
             c = s.next_class[k, output]
             free = c >= 0 and s.next_input[k, output] < 0 and not s.matched[n]
-            if free and wants(s, k, output * p.classes + c, n):
+            if free and s.want[k, output * p.classes + c, n]:
                 s.next_input[k, output] = n
                 s.matched[n] = 1
 
 
-@compiled
+@inner
 def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, complete, lost, accepts):
     """Claims and grants of this cycle, then the clock edge.
 
@@ -350,6 +369,43 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
     s.now[0] += 1
 
 
+@inner
+def claims_to_bits(p, s, outputs, i):
+    """The claims of the last cycle as the one-hot vectors of the ports."""
+    for word in range(outputs.connects.shape[1]):
+        outputs.connects[i, word] = 0
+    for n in range(p.ports):
+        for k in range(p.iterations):
+            queue = s.claim_queue[n, k]
+            for word in range(outputs.claim.shape[3]):
+                outputs.claim[i, n, k, word] = 0
+            if queue >= 0:
+                outputs.claim[i, n, k, queue >> 6] |= 1 << (queue & 63)
+        outputs.connects[i, n >> 6] |= s.connects[n] << (n & 63)
+
+
+@compiled
+def scheduler_step(p, s, inputs, outputs, complete, lost):
+    """Outputs of this cycle, then the clock edge; ``complete`` and ``lost`` have room for bits."""
+    scheduler_outputs(p, s, outputs, 0)
+    claims_to_bits(p, s, outputs, 0)
+    for n in range(p.ports):
+        complete[n] = inputs.complete[0, n >> 6] >> (n & 63) & 1
+        lost[n] = inputs.lost[0, n >> 6] >> (n & 63) & 1
+    scheduler_clock(
+        p,
+        s,
+        inputs.one[0],
+        inputs.many[0],
+        inputs.taken_valid[0],
+        inputs.taken_flits[0],
+        inputs.taken_open[0],
+        complete,
+        lost,
+        inputs.accepts[0],
+    )
+
+
 class SchedulerModel:
     """One matching per cycle, ``iterations`` of them under way; see docs/microarchitecture.md."""
 
@@ -381,39 +437,8 @@ class SchedulerModel:
 
     def step(self) -> SchedulerOutputs:
         """Outputs of this cycle, then the clock edge."""
-        i, o, s = self.inputs, self.outputs, self.state
-        scheduler_outputs(self.p, s, o, 0)
-        claims_to_bits(self.p, s, o, 0)
-        for bits, vector in zip(self.bits, (i.complete[0], i.lost[0]), strict=True):
-            bits[:] = [vector[n >> 6] >> (n & 63) & 1 for n in range(self.p.ports)]
-        scheduler_clock(
-            self.p,
-            s,
-            i.one[0],
-            i.many[0],
-            i.taken_valid[0],
-            i.taken_flits[0],
-            i.taken_open[0],
-            self.bits[0],
-            self.bits[1],
-            i.accepts[0],
-        )
-        return o
-
-
-@compiled
-def claims_to_bits(p, s, outputs, i):
-    """The claims of the last cycle as the one-hot vectors of the ports."""
-    for word in range(outputs.connects.shape[1]):
-        outputs.connects[i, word] = 0
-    for n in range(p.ports):
-        for k in range(p.iterations):
-            queue = s.claim_queue[n, k]
-            for word in range(outputs.claim.shape[3]):
-                outputs.claim[i, n, k, word] = 0
-            if queue >= 0:
-                outputs.claim[i, n, k, queue >> 6] |= 1 << (queue & 63)
-        outputs.connects[i, n >> 6] |= s.connects[n] << (n & 63)
+        scheduler_step(self.p, self.state, self.inputs, self.outputs, *self.bits)
+        return self.outputs
 
 
 def scheduler_output_shapes(config: SwitchConfig) -> dict[str, tuple[int, ...]]:

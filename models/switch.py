@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from models.backlog import BacklogOutputs, backlog_taken
-from models.compiled import compiled
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.crossbar import (
     CrossbarInputs,
@@ -35,7 +35,7 @@ from models.scheduler import (
     scheduler_state,
 )
 
-__all__ = ["SwitchInputs", "SwitchModel", "SwitchOutputs", "switch_step"]
+__all__ = ["SwitchInputs", "SwitchModel", "SwitchOutputs", "switch_cycle"]
 
 SwitchInputs = namedtuple(
     "SwitchInputs",
@@ -143,7 +143,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
     )
 
 
-@compiled
+@inner
 def spread(p, inputs, parts):
     """Control inputs of the switch to the ports they are meant for."""
     classifier = parts.ingress.classifier_in
@@ -161,7 +161,7 @@ def spread(p, inputs, parts):
             classifier.program_mask[n, w] = inputs.program_mask[0, w]
 
 
-@compiled
+@inner
 def collect(p, outputs, parts):
     """What the ports tell, to the vectors that have a bit for each."""
     ingress, egress = parts.ingress, parts.egress_out
@@ -181,8 +181,8 @@ def collect(p, outputs, parts):
         outputs.parity[0, word] |= egress.parity[n] << bit
 
 
-@compiled
-def switch_step(p, inputs, outputs, parts):
+@inner
+def switch_cycle(p, inputs, outputs, parts):
     """Outputs of this cycle, then the clock edge."""
     ingress, scheduler_out = parts.ingress, parts.scheduler_out
     spread(p, inputs, parts)
@@ -237,6 +237,12 @@ def switch_step(p, inputs, outputs, parts):
             parts.connects[n],
         )
     collect(p, outputs, parts)
+
+
+@compiled
+def switch_step(p, inputs, outputs, parts):
+    """The same, for Python."""
+    switch_cycle(p, inputs, outputs, parts)
 
 
 class SwitchModel:

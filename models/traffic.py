@@ -11,12 +11,13 @@ from math import ceil
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.packet import HEADER_BYTES
 from models.parameters import Parameters, parameters
+from models.word import low_bits
 
 __all__ = [
     "COUNTS",
@@ -357,34 +358,26 @@ def _packet_cycles(config: SwitchConfig, line: Line, length: int) -> float:
     return (flits * line.flit_cost + length * line.byte_cost + line.frame_cost) / line.gain
 
 
-@njit(cache=True)
+@inner
 def line_level(line, tokens, moved):
     """Tokens in the next cycle; ``moved``: a flit was taken in this one."""
     return min(tokens + line.gain, line.gain - 1 + (line.surplus if moved else 0))
 
 
-@njit(cache=True)
+@inner
 def flit_cost(line, bytes_, first):
     """Tokens that a flit of ``bytes_`` costs."""
     return line.flit_cost + line.byte_cost * bytes_ + (line.frame_cost if first else 0)
 
 
-@njit(cache=True)
-def low_bits(bits):
-    """A word whose ``bits`` low bits are set, 0 to 64; more or less is cut."""
-    if bits >= 64:
-        return -1
-    return (1 << max(bits, 0)) - 1
-
-
-@njit(cache=True)
+@inner
 def flow_of(p, packets, row):
     """Flow of the packet in ``row``: ``source * queues + queue``."""
     queue = packets.destination[row] * p.classes + packets.traffic_class[row]
     return packets.source[row] * p.queues + queue
 
 
-@njit(cache=True)
+@inner
 def header_word(packets, row):
     """First word of a packet, see ``models.packet``: unicast in partition 0."""
     return (
@@ -395,7 +388,7 @@ def header_word(packets, row):
     )
 
 
-@njit(cache=True)
+@inner
 def payload_word(flow, sequence, index):
     """Word ``index`` (2 and up) of a packet: a mix in which every bit of the arguments counts."""
     word = flow * 0x1D8E4E27C47D124F + sequence * 0x2545F4914F6CDD1D + index * 0x369DEA0F31A53F85
@@ -404,7 +397,7 @@ def payload_word(flow, sequence, index):
     return word ^ word >> 29
 
 
-@njit(cache=True)
+@inner
 def packet_word(p, packets, row, index):
     """Word ``index`` of the packet in ``row``."""
     if index == 0:
@@ -449,7 +442,7 @@ class SourceState(NamedTuple):
     spent: Ints
 
 
-@njit(cache=True)
+@inner
 def source_pick(p, packets, state, limit, cycle, n):
     """Row that source ``n`` begins now, or -1: the oldest that its share lets through."""
     oldest, end = state.oldest[n], packets.first[n + 1]
@@ -472,7 +465,7 @@ def source_pick(p, packets, state, limit, cycle, n):
     return pick
 
 
-@njit(cache=True)
+@compiled
 def sources_drive(p, line, packets, state, limit, cycle, valid, data, keep, last, user):
     """Show what each source sends in this cycle; call once per cycle."""
     for n in range(p.ports):
@@ -499,7 +492,7 @@ def sources_drive(p, line, packets, state, limit, cycle, valid, data, keep, last
             user[n] = 0
 
 
-@njit(cache=True)
+@compiled
 def sources_taken(p, line, packets, state, cycle, ready):
     """Clock edge of the sources: a flit that was shown is gone where ``ready`` was high."""
     for n in range(p.ports):
@@ -521,7 +514,7 @@ def sources_taken(p, line, packets, state, cycle, ready):
                 state.active[n] = -1
 
 
-@njit(cache=True)
+@compiled
 def sources_released(p, state, valid, output, traffic_class):
     """Give back the flit that the switch has released, per port."""
     for n in range(p.ports):
@@ -660,7 +653,7 @@ COUNTS = (
 DELIVERED, ERRORED, CORRUPTED, REORDERED, DUPLICATED, MARKED, FLITS, BYTES = range(len(COUNTS))
 
 
-@njit(cache=True)
+@compiled
 def sinks_drive(p, line, state, ready):
     """Show whether each sink takes a flit in this cycle; call once per cycle."""
     for n in range(p.ports):
@@ -672,7 +665,7 @@ def sinks_drive(p, line, state, ready):
         ready[n] = state.ready[n] = willing
 
 
-@njit(cache=True)
+@inner
 def sink_head(p, packets, state, n, header):
     """A packet begins at sink ``n`` with this first word: which flow is it of?"""
     destination, source = header & 0xFFFF, header >> 16 & 0xFFFF
@@ -688,7 +681,7 @@ def sink_head(p, packets, state, n, header):
             sink_sequence(packets, state, n, state.expected[flow])
 
 
-@njit(cache=True)
+@inner
 def sink_sequence(packets, state, n, sequence):
     """The packet under way at sink ``n`` has this sequence number: which row is it?"""
     flow = state.flow[n]
@@ -699,7 +692,7 @@ def sink_sequence(packets, state, n, sequence):
             state.wrong[n] |= state.header[n] != header_word(packets, row)
 
 
-@njit(cache=True)
+@inner
 def sink_tail(packets, state, n, cycle, user):
     """A packet has ended at sink ``n``: count it."""
     flow, row = state.flow[n], state.row[n]
@@ -729,7 +722,7 @@ def sink_tail(packets, state, n, cycle, user):
     state.flit[n] = 0
 
 
-@njit(cache=True)
+@compiled
 def sinks_taken(p, line, packets, state, cycle, valid, data, keep, last, user):
     """Clock edge of the sinks: take and check the flit where ``valid`` met ready."""
     for n in range(p.ports):

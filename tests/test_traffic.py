@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from numba import njit
 
 from models.config import NODE, PROTO, RACK, TINY, SwitchConfig
-from models.handle import Handle
 from models.packet import Header
 from models.traffic import (
     COUNTS,
@@ -429,9 +428,9 @@ def test_blocked_sink():
 
 
 @njit
-def run_wires(handle, cycles):
+def run_wires(wires, cycles):
     """Output n is wired to the source that sends to it."""
-    p, line, table, sent, seen, i, o, ready, source = handle.value
+    p, line, table, sent, seen, i, o, ready, source = wires
     for cycle in range(cycles):
         sources_drive(p, line, table, sent, 0, cycle, i[0], i[1], i[2], i[3], i[4])
         sinks_drive(p, line, seen, ready[0])
@@ -444,7 +443,7 @@ def run_wires(handle, cycles):
         sinks_taken(p, line, table, seen, cycle, o[0], o[1], o[2], o[3], o[4])
 
 
-def test_a_compiled_loop_takes_a_handle():
+def test_sources_and_sinks_in_a_compiled_loop():
     """All in one compiled loop; what it writes is seen through the classes."""
     table = generate(NODE, cycles=400, load=0.9, pattern="permutation", mix="short", seed=6)
     sources, sinks = Sources(NODE, table), Sinks(NODE, table)
@@ -453,7 +452,7 @@ def test_a_compiled_loop_takes_a_handle():
     i, o = tuple(Fabric(NODE).i), tuple(Fabric(NODE).o)
     ready = np.zeros((2, 8), np.int64)
     parts = (sources.parameters, sources.line, table, sources.state, sinks.state)
-    run_wires(Handle((*parts, i, o, ready, source)), 1200)
+    run_wires((*parts, i, o, ready, source), 1200)
     assert sources.done
     assert sinks.totals()["delivered"] == table.cycle.size
     assert np.array_equal(table.injected, table.departed)

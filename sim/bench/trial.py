@@ -12,7 +12,8 @@ from models.traffic import Packets, generate, line_of, packets
 
 __all__ = ["CHUNK", "Run", "Trial", "measure"]
 
-CHUNK = 256  # cycles that the model runs ahead
+CHUNK = 256  # cycles that the model runs ahead of the RTL
+ALONE = 1 << 14  # cycles that it runs in one call, where there is no RTL
 SOLITARY = 64  # cycles between two packets that have the switch for themselves
 
 
@@ -96,8 +97,16 @@ class Run:
         self.trial = trial
         self.packets = trial.arrivals()
         self.line = line_of(trial.line_config)
+        self.chunk = trace or ALONE
         limit = trial.config.limit if trial.shares else 0
-        self.rig = Rig(trial.config, self.packets, line=self.line, limit=limit, trace=trace)
+        self.rig = Rig(
+            trial.config,
+            self.packets,
+            line=self.line,
+            limit=limit,
+            payload=trace > 0,
+            trace=trace,
+        )
         full = trial.load == 1.0 and trial.pattern != "solitary"
         self.limit = trial.cycles + (0 if full else trial.cycles // 20 + 2000)
 
@@ -111,7 +120,7 @@ class Run:
 
     def advance(self) -> int:
         """Run for up to a chunk; return how many cycles."""
-        return self.rig.run(min(CHUNK, self.limit - self.rig.cycle))
+        return self.rig.run(min(self.chunk, self.limit - self.rig.cycle))
 
     def result(self) -> dict[str, Any]:
         """What came of it; delays in flit times of the line, rates as parts of the line rate.
