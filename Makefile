@@ -7,7 +7,7 @@ VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
 VERBS   = doctor lint unit sim wave regress prove faults verilog bitstream \
-          bench bench-area test
+          bench bench-area validate test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -18,6 +18,7 @@ OPTIONS_verilog = $(config)
 OPTIONS_bitstream = $(if $(BOARD),--board '$(BOARD)') $(config) $(seed)
 OPTIONS_wave    = $(RUN)
 OPTIONS_test    = $(seed) $(waves)
+OPTIONS_validate = $(seed)
 OPTIONS_regress = $(seed) $(waves)
 
 .PHONY: help setup clean $(VERBS)
@@ -41,6 +42,7 @@ verilog: ## write Verilog to build/verilog/        CONFIG=
 bitstream: ## bits for an FPGA board              BOARD= CONFIG= SEED=
 bench:   ## measure, against the references
 bench-area: ## size and speed on an FPGA, beside peers
+validate: ## published figures of schedulers, reproduced   SEED=
 test:    ## unit tests, benches and quick proofs   SEED= WAVES=1
 
 $(VERBS): $(READY)

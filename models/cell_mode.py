@@ -1,8 +1,14 @@
-"""iSLIP as it was published: a switch of input queues that moves cells slot by slot.
+"""A switch that moves cells slot by slot, with any scheduler: what the literature simulates.
 
-It has no pipeline, no speedup and no packets, and shares nothing with ``models.scheduler``, so that
-published throughputs can be held against it, and it against the switch.
+It has no pipeline, no packets and no limits on its queues, and shares nothing with
+``models.scheduler``, so that published figures can be held against it, and it against the switch.
+
+A slot is: at most one cell arrives at each input; the policy names the input that each output
+serves; those cells leave. So a cell can leave in the slot in which it arrived, and its wait is 0
+then. Cells of one input and one output leave in the order of their arrival.
 """
+
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -10,78 +16,227 @@ from numpy.typing import NDArray
 
 from models.traffic import destinations
 
-__all__ = ["cell_mode_throughput"]
+__all__ = ["BATCHES", "BURST", "CellResult", "Policy", "Queues", "arrivals", "cell_mode", "run"]
+
+Ints = NDArray[np.int64]
+
+BATCHES = 20
+T_QUANTILE = 2.093  # of Student's distribution with BATCHES - 1 degrees of freedom, 97.5 %
+BURST = 16.0  # mean cells of a burst of the pattern "bursts"
 
 
-@njit(cache=True)
-def match(waiting, grant_pointer, accept_pointer, iterations, output_of, input_of):
-    """Fill ``output_of`` each input and ``input_of`` each output, -1 for none.
+class Queues(NamedTuple):
+    """Cells that wait, by input and output; a cell is named by the slot in which it arrived.
 
-    Pointers move only on a grant that is accepted in the first iteration.
+    Fields
+    ------
+    waiting : (ports, ports)
+        Cells from each input (row) to each output (column).
+    head, tail : (ports, ports)
+        Oldest and youngest of them; without meaning where none waits.
+    after : (slots, ports)
+        Next cell of the same queue, by slot and input.
     """
-    ports = output_of.size
-    output_of[:] = -1
-    input_of[:] = -1
-    granted = np.empty(ports, np.int64)  # per output
-    for iteration in range(iterations):
-        granted[:] = -1
-        for output in range(ports):
-            if input_of[output] < 0:
-                for step in range(ports):
-                    n = (grant_pointer[output] + step) % ports
-                    if output_of[n] < 0 and waiting[n, output]:
-                        granted[output] = n
-                        break
-        for n in range(ports):
-            if output_of[n] < 0:
-                for step in range(ports):
-                    output = (accept_pointer[n] + step) % ports
-                    if granted[output] == n:
-                        output_of[n] = output
-                        input_of[output] = n
-                        if iteration == 0:
-                            grant_pointer[output] = (n + 1) % ports
-                            accept_pointer[n] = (output + 1) % ports
-                        break
+
+    waiting: Ints
+    head: Ints
+    tail: Ints
+    after: NDArray[np.int32]
+
+
+class Policy(Protocol):
+    """A scheduler of ``ports`` inputs and outputs, with what it remembers from slot to slot."""
+
+    ports: int
+
+    def match(self, queues: Queues, input_of: Ints) -> None:
+        """Fill ``input_of``, (ports,): the input that each output serves now, -1 for none.
+
+        Served queues must not be empty. Through a plain crossbar an input can serve one output;
+        that is for the policy to respect, because a switch with other buffers is not so bound.
+        """
+        ...
+
+
+class CellResult(NamedTuple):
+    """What was measured after the warm-up; ``..._interval`` is the half-width of 95 % confidence.
+
+    Intervals come from batch means: the time is cut into ``BATCHES`` equal parts, and their means
+    are taken to be independent and normal.
+
+    Fields
+    ------
+    wait, wait_interval : float
+        Mean slots from arrival to departure, of the cells that left. Means nothing if the load was
+        not carried: it grows with the length of the run then.
+    throughput, throughput_interval : float
+        Cells that left, per slot and port.
+    offered : float
+        Cells that arrived, per slot and port.
+    waiting : int
+        Cells that wait at the end.
+    """
+
+    wait: float
+    wait_interval: float
+    throughput: float
+    throughput_interval: float
+    offered: float
+    waiting: int
 
 
 @njit(cache=True)
-def cells_moved(shares, load, iterations, slots, warmup, seed):
-    """Cells that leave in slots ``warmup`` to ``slots - 1``; ``shares`` are cumulated by row."""
-    np.random.seed(seed)
-    ports = shares.shape[0]
-    waiting = np.zeros((ports, ports), np.int64)
-    grant_pointer, accept_pointer = np.zeros(ports, np.int64), np.zeros(ports, np.int64)
-    output_of, input_of = np.empty(ports, np.int64), np.empty(ports, np.int64)
-    moved = 0
-    for slot in range(slots):
-        for n in range(ports):
-            if np.random.random() < load:
-                waiting[n, np.searchsorted(shares[n], np.random.random(), side="right")] += 1
-        match(waiting, grant_pointer, accept_pointer, iterations, output_of, input_of)
-        for n in range(ports):
-            if output_of[n] >= 0:
-                waiting[n, output_of[n]] -= 1
-                moved += slot >= warmup
-    return moved
+def fill_arrivals(rng, loads, shares, burst, table):
+    """Fill ``table`` for ``arrivals``; ``shares`` are cumulated by row, ``loads`` one per input."""
+    slots, ports = table.shape
+    for n in range(ports):
+        load = loads[n]
+        start = load / (load + burst * (1 - load))  # of a slot that no burst occupies
+        output = -1
+        for slot in range(slots):
+            if output >= 0 and rng.random() < 1 / burst:  # the last cell ended its burst
+                output = -1
+            if output < 0 and rng.random() < start:
+                output = np.searchsorted(shares[n], rng.random(), side="right")
+            table[slot, n] = output
 
 
-def cell_mode_throughput(
-    ports: int, *, pattern: str, load: float, iterations: int, slots: int, seed: int = 1
-) -> float:
-    """Cells per slot and port, after a warm-up of a fifth of ``slots``; Bernoulli arrivals.
+def arrivals(
+    ports: int,
+    *,
+    pattern: str,
+    load: float,
+    slots: int,
+    burst: float | None = None,
+    seed: int = 1,
+) -> NDArray[np.int16]:
+    """Output to which a cell arrives, in each slot (row) at each input (column); -1 for no cell.
 
-    Source: McKeown, "The iSLIP scheduling algorithm for input-queued switches", IEEE/ACM
-    Transactions on Networking 7(2), 1999.
+    Bursts of geometric length, all cells to one output, and idle times of geometric length between
+    them, which may be empty. With bursts of one cell that is a Bernoulli process.
 
     Parameters
     ----------
     pattern : str
         Who sends where, see ``models.traffic.destinations``.
     load : float
-        Cells that arrive per slot and input.
+        Cells that arrive per slot and input, above 0, at most 1.
+    burst : float or None
+        Mean cells of a burst, 1 or more. None stands for ``BURST`` with ``bursts``, else for 1.
+
+    Raises
+    ------
+    ValueError
+        If an argument has a value that is not listed here.
     """
-    shares: NDArray[np.float64] = np.cumsum(destinations(pattern, ports), axis=1)
-    shares[:, -1] = 1.0
-    warmup = slots // 5
-    return cells_moved(shares, load, iterations, slots, warmup, seed) / (slots - warmup) / ports
+    if not 0 < load <= 1:
+        raise ValueError(f"load must be above 0, at most 1, not {load}")
+    if burst is None:
+        burst = BURST if pattern == "bursts" else 1.0
+    if burst < 1:
+        raise ValueError(f"burst must be 1 or more cells, not {burst}")
+    matrix = destinations(pattern, ports)
+    sends = matrix.sum(axis=1) > 0
+    shares = np.cumsum(matrix, axis=1)
+    shares[sends, -1] = 1.0  # not a rounding error less
+    table = np.empty((slots, ports), np.int16)
+    fill_arrivals(np.random.default_rng(seed), load * sends, shares, float(burst), table)
+    return table
+
+
+@njit(cache=True)
+def arrive(queues, slot, outputs):
+    """Append the cells of this slot, one per input at most."""
+    for n in range(outputs.size):
+        output = outputs[n]
+        if output >= 0:
+            if queues.waiting[n, output]:
+                queues.after[queues.tail[n, output], n] = slot
+            else:
+                queues.head[n, output] = slot
+            queues.tail[n, output] = slot
+            queues.waiting[n, output] += 1
+
+
+@njit(cache=True)
+def depart(queues, slot, input_of, seen):
+    """Remove the oldest cell of each served queue; ``seen`` is cells and slots waited, summed."""
+    for output in range(input_of.size):
+        n = input_of[output]
+        if n >= 0:
+            if queues.waiting[n, output] == 0:
+                raise ValueError("the policy serves an empty queue")
+            cell = queues.head[n, output]
+            queues.head[n, output] = queues.after[cell, n]
+            queues.waiting[n, output] -= 1
+            seen[0] += 1
+            seen[1] += slot - cell
+
+
+def run(policy: Policy, table: NDArray[np.int16], *, warmup: float = 0.2) -> CellResult:
+    """Pass the arrivals ``table`` through ``policy``.
+
+    The loop over slots is Python, so that a policy can be, too; what it calls is compiled.
+
+    Parameters
+    ----------
+    table : (slots, ports)
+        As ``arrivals`` gives them; at least ``BATCHES`` slots must be measured.
+    warmup : float
+        Part of the slots that are not measured.
+
+    Raises
+    ------
+    ValueError
+        If the table is too short, or the policy serves an empty queue.
+    """
+    slots, ports = table.shape
+    if slots - int(warmup * slots) < BATCHES:
+        raise ValueError(f"{slots} slots are too few for {BATCHES} batches")
+    queues = Queues(
+        *(np.zeros((ports, ports), np.int64) for _ in range(3)),
+        after=np.zeros((slots, ports), np.int32),
+    )
+    input_of = np.empty(ports, np.int64)
+    bounds = np.linspace(warmup * slots, slots, BATCHES + 1).astype(np.int64)
+    seen = np.zeros((BATCHES + 1, 2), np.int64)  # warm-up, batches
+    first = 0
+    for batch, end in enumerate(bounds):
+        for slot in range(first, int(end)):
+            arrive(queues, slot, table[slot])
+            policy.match(queues, input_of)
+            depart(queues, slot, input_of, seen[batch])
+        first = int(end)
+
+    cells, waits = seen[1:].T
+    rates = cells / np.diff(bounds) / ports
+    with np.errstate(invalid="ignore"):  # where no cell left there is no mean wait
+        means = waits / cells
+        wait = float(waits.sum() / cells.sum())
+    return CellResult(
+        wait=wait,
+        wait_interval=interval(means),
+        throughput=float(cells.sum() / (slots - bounds[0]) / ports),
+        throughput_interval=interval(rates),
+        offered=float(np.count_nonzero(table[bounds[0] :] >= 0) / (slots - bounds[0]) / ports),
+        waiting=int(queues.waiting.sum()),
+    )
+
+
+def interval(means: NDArray[np.float64]) -> float:
+    """Half-width of the 95 % confidence interval of the mean of the batches."""
+    return float(T_QUANTILE * means.std(ddof=1) / np.sqrt(means.size))
+
+
+def cell_mode(
+    policy: Policy,
+    *,
+    pattern: str = "uniform",
+    load: float,
+    slots: int,
+    burst: float | None = None,
+    seed: int = 1,
+) -> CellResult:
+    """Run ``policy`` with the random arrivals of ``arrivals``; the first fifth is warm-up."""
+    table = arrivals(policy.ports, pattern=pattern, load=load, slots=slots, burst=burst, seed=seed)
+    return run(policy, table)

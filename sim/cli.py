@@ -560,6 +560,45 @@ def bench_area(
     return run_area(choose(only, ports, classes), seeds=seeds, router=router, blocks=blocks)
 
 
+@main.command()
+@click.option("--quick", is_flag=True, help="Only the points that are done in seconds.")
+@click.option(
+    "--points",
+    "names",
+    metavar="TEXT",
+    multiple=True,
+    help="Only points with TEXT in their name, such as wavefront, bursts, wait or N=64. Repeat the "
+    "option for several.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Where all arrivals come from; another seed is another sample, and must agree as well.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print results.json, not a table.")
+def validate(quick: bool, names: tuple[str, ...], seed: int, as_json: bool) -> int:
+    """Reproduce published figures of schedulers, and show how far off we are.
+
+    Each point is one scheduler in a switch that moves cells slot by slot (docs/policies.md), with
+    random arrivals. Its mean wait in slots, or its throughput in % of the line rate, stands beside
+    the reference. "+-" is the 95 % confidence interval, by the means of 20 batches. A wait must be
+    within 3 % of the reference, or within that interval if it is wider (but never more than 10 %);
+    a throughput within 0.5 points. The exit status is 1 if one is not.
+
+    \b
+    Examples:
+      lingyun validate                                 every point, minutes
+      lingyun validate --quick                         some, in seconds
+      lingyun validate --points maximum-weight --seed 7
+    """
+    from sim.validate import choose
+    from sim.validate import main as run_validate
+
+    return run_validate(choose(quick, names), seed=seed, as_json=as_json)
+
+
 @main.command(context_settings=passes_arguments)
 @test_seed_option
 @test_waves_option

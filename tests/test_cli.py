@@ -26,6 +26,7 @@ VERBS = [
     "bitstream",
     "bench",
     "bench-area",
+    "validate",
     "test",
     "clean",
 ]

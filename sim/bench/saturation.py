@@ -2,37 +2,30 @@
 
 from typing import Any
 
-from models.cell_mode import cell_mode_throughput
+from models.cell_mode import cell_mode
 from models.config import NODE, RACK
+from models.policy.islip import Islip
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
 from sim.bench.trial import Trial, measure
+from sim.reference import MARGIN, SW_QPS
 
 __all__ = ["saturation"]
 
 UNIFORM = 0.98  # least flits per cycle, uniform, four iterations
-# Throughput of iSLIP in %, N = 64, load 0.9999, 6 iterations. Source: Meng, Gong and Xu, "Sliding
-# window QPS", ACM SIGMETRICS Performance Evaluation Review 48(3), 2021.
-PUBLISHED = {
-    "uniform": 99.56,
-    "quasi-diagonal": 80.43,
-    "log-diagonal": 83.16,
-    "diagonal": 82.96,
-}
-MARGIN = 0.5  # points
 CYCLES = {"NODE": 40_000, "RACK": 12_000}
 SLOTS = 100_000
 
 
-def cell_mode(job: dict[str, Any]) -> float:
+def of_islip(job: dict[str, Any]) -> float:
     """Throughput of the published algorithm, in %."""
-    return 100 * cell_mode_throughput(64, load=0.9999, iterations=6, **job)
+    return 100 * cell_mode(Islip(64, iterations=6), load=0.9999, **job).throughput
 
 
 def saturation(runner: Runner) -> list[Check]:
     """Flits per cycle and port with every input always busy, and iSLIP as it was published."""
     cases = [(NODE, 4, "uniform"), (RACK, 4, "uniform"), (NODE, 2, "uniform")]
-    cases += [(RACK, 2, "uniform"), *((RACK, 6, pattern) for pattern in PUBLISHED)]
+    cases += [(RACK, 2, "uniform"), *((RACK, 6, pattern) for pattern in SW_QPS)]
     trials = [
         Trial(
             config=config.with_(iterations=iterations),
@@ -60,10 +53,10 @@ def saturation(runner: Runner) -> list[Check]:
                 )
             )
     slots = SLOTS // 2 if runner.quick else SLOTS
-    jobs = [{"pattern": pattern, "slots": slots} for pattern in PUBLISHED]
-    of_cells = runner.spread(cell_mode, jobs)
-    of_switch = dict(zip(PUBLISHED, carried[-len(PUBLISHED) :], strict=True))
-    for (pattern, published), value in zip(PUBLISHED.items(), of_cells, strict=True):
+    jobs = [{"pattern": pattern, "slots": slots} for pattern in SW_QPS]
+    of_cells = runner.spread(of_islip, jobs)
+    of_switch = dict(zip(SW_QPS, carried[-len(SW_QPS) :], strict=True))
+    for (pattern, published), value in zip(SW_QPS.items(), of_cells, strict=True):
         what = f"iSLIP in cells, {pattern}, points off the published"
         note = f"{value:.2f} against {published:.2f} %; our pipelined one at RACK: "
         note += f"{100 * of_switch[pattern]:.2f} %"

@@ -1,0 +1,162 @@
+"""``lingyun validate``: what is known of schedulers from elsewhere, reproduced by our models."""
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from models.cell_mode import cell_mode
+from models.policy import POLICIES
+from sim import BUILD
+from sim.reference import POINTS, SOURCES, Point
+from sim.report import commit, versions, write
+
+__all__ = ["FOLDER", "choose", "main", "measure"]
+
+FOLDER = BUILD / "validate"
+WORKERS = 8  # at most: a long run keeps 200 MB
+
+
+def choose(quick: bool, names: Sequence[str]) -> list[Point]:
+    """Points whose name has one of ``names`` in it, or all; with ``quick`` those of the slice.
+
+    Raises
+    ------
+    ValueError
+        If one of ``names`` is in none.
+    """
+    points = [point for point in POINTS if point.quick or not quick]
+    for name in names:
+        if not any(name in point.name for point in points):
+            raise ValueError(
+                f"no point has {name!r} in its name; there are "
+                f"{', '.join(point.name for point in points)}"
+            )
+    return [p for p in points if not names or any(name in p.name for name in names)]
+
+
+def measure(point: Point, seed: int) -> tuple[float, float]:
+    """The figure as our model gives it, and its confidence interval; units as in ``point``."""
+    options = {"iterations": point.iterations} if point.iterations else {}
+    result = cell_mode(
+        POLICIES[point.policy](point.ports, **options),
+        pattern=point.pattern,
+        load=point.load,
+        slots=point.slots,
+        seed=seed,
+    )
+    if point.measure == "wait":
+        return result.wait, result.wait_interval
+    return 100 * result.throughput, 100 * result.throughput_interval
+
+
+def main(points: list[Point], *, seed: int, as_json: bool = False) -> int:
+    """Measure ``points`` and show each beside its reference; exit status 0 if all are met.
+
+    ``build/validate/results.json`` holds the same, whole or of the points that were done.
+    """
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=as_json)
+    columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
+    found: dict[Point, tuple[float, float]] = {}
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("validate", total=sum(map(effort, points)))
+        workers = min(WORKERS, os.cpu_count() or 1, len(points))
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            # The longest first, so that no worker is left alone with it at the end.
+            futures = {
+                pool.submit(measure, point, seed): point
+                for point in sorted(points, key=effort, reverse=True)
+            }
+            for future in as_completed(futures):
+                point = futures[future]
+                found[point] = future.result()
+                progress.update(
+                    task,
+                    advance=effort(point),
+                    description=f"{len(found)} of {len(points)} points",
+                )
+                results = summary(points, found, seed)
+                write(FOLDER / "results.json", results)
+    if as_json:
+        print(json.dumps(results, indent=2))
+    else:
+        console.print(table(results))
+        for name in dict.fromkeys(row["source"] for row in results["points"]):
+            console.print(f"{name}: {SOURCES[name]}", highlight=False)
+        console.print(f"results: {FOLDER / 'results.json'}")
+    return 0 if results["good"] else 1
+
+
+def effort(point: Point) -> int:
+    """About how long a point takes, in no unit."""
+    return point.slots * point.ports
+
+
+def summary(
+    points: list[Point], found: dict[Point, tuple[float, float]], seed: int
+) -> dict[str, Any]:
+    """What was found, in the form of ``results.json``."""
+    rows = []
+    for point in points:
+        if point in found:
+            measured, interval = found[point]
+            rows.append(
+                {
+                    "point": point.name,
+                    "source": point.source,
+                    "reference": point.value,
+                    "measured": measured,
+                    "interval": interval,
+                    "deviation": measured - point.value,
+                    "allowed": point.allowed(interval),
+                    "unit": "slots" if point.measure == "wait" else "%",
+                    "slots": point.slots,
+                    "met": point.met(measured, interval),
+                }
+            )
+    return {
+        "complete": len(rows) == len(points),
+        "good": len(rows) == len(points) and all(row["met"] for row in rows),
+        "seed": seed,
+        "points": rows,
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def table(results: dict[str, Any]) -> Table:
+    """The points as people read them."""
+    rows = results["points"]
+    met = sum(row["met"] for row in rows)
+    shown = Table(
+        title=f"validate: {met} of {len(rows)} points reproduced, seed {results['seed']}",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+    )
+    for column in ("point", "source", "reference", "measured", "+-", "deviation", ""):
+        left = column in ("point", "source", "")
+        shown.add_column(column, justify="left" if left else "right", no_wrap=column == "point")
+    for row in rows:
+        if row["unit"] == "%":
+            deviation = f"{row['deviation']:+.2f} points"
+        else:
+            deviation = f"{100 * row['deviation'] / row['reference']:+.1f} %"
+        shown.add_row(
+            row["point"],
+            row["source"],
+            f"{row['reference']:.4g}",
+            f"{row['measured']:.4g}",
+            f"{row['interval']:.2g}",
+            deviation,
+            "met" if row["met"] else "[bold red]NOT MET[/]",
+        )
+    return shown
