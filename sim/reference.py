@@ -11,7 +11,7 @@ from models.cell_mode import cell_mode
 from models.ideal import uniform_wait
 from models.policy import POLICIES
 
-__all__ = ["MARGIN", "POINTS", "SOURCES", "SW_QPS", "TOLERANCE", "Point"]
+__all__ = ["DEVIATES", "MARGIN", "POINTS", "SOURCES", "SW_QPS", "TOLERANCE", "Point"]
 
 TOLERANCE = 0.03  # of a mean wait, or its confidence interval if that is wider
 WIDEST = 0.10  # confidence interval of a mean wait beyond which a run says nothing
@@ -217,5 +217,11 @@ def shown() -> Iterator[Point]:
                 slots=100_000,
             )
 
+
+# Points that are not reproduced, and what is known of it; they are shown as NOT MET all the same.
+DEVIATES = {
+    "wait maximum-weight bursts 0.9 N=16": "3 to 6 % above the reference, by the seed; see "
+    "docs/policies.md",
+}
 
 POINTS = (*published(), *formula(), *simulated(), *shown())

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from sim import BUILD
-from sim.reference import POINTS, SOURCES, Point
+from sim.reference import DEVIATES, POINTS, SOURCES, Point
 from sim.report import commit, versions, write
 
 __all__ = ["FOLDER", "choose", "main", "tables"]
@@ -76,6 +76,9 @@ def main(points: list[Point], *, seed: int, as_json: bool = False) -> int:
             console.print(table)
         for name in dict.fromkeys(row["source"] for row in results["points"]):
             console.print(f"{name}: {SOURCES[name]}", highlight=False)
+        for row in results["points"]:
+            if row["met"] is False and row["point"] in DEVIATES:
+                console.print(f"{row['point']}: {DEVIATES[row['point']]}", highlight=False)
         console.print(f"results: {FOLDER / 'results.json'}")
     return 0 if results["good"] else 1
 

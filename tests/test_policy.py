@@ -81,12 +81,13 @@ def test_no_matching_weighs_more(waiting):
         assert weight(waiting, matched(POLICIES[name](PORTS), waiting)) <= best
 
 
-def test_pointers_of_islip_move_on_accept_in_the_first_iteration_only():
-    """Both outputs grant input 0, which takes output 0; output 1 comes to input 1 later."""
-    for iterations, expected in ((1, [0, -1]), (2, [0, 1])):
-        policy = Islip(2, iterations=iterations)
-        assert matched(policy, [[1, 1], [0, 1]]) == expected
-        assert policy.grant_pointer.tolist() == policy.accept_pointer.tolist() == [1, 0]
+@pytest.mark.parametrize("kind", (Islip, LongestQueue))
+def test_pointers_move_on_accept_in_the_first_iteration_only(kind):
+    """Outputs 0 and 1 grant input 0, which takes output 0; output 1 comes to input 1 later."""
+    for iterations, expected in ((1, [0, -1, -1]), (2, [0, 1, -1])):
+        policy = kind(3, iterations=iterations)
+        assert matched(policy, [[1, 1, 0], [0, 1, 0], [0, 0, 0]]) == expected
+        assert policy.grant_pointer.tolist() == policy.accept_pointer.tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize("policy", (Islip(PORTS, iterations=1), LongestQueue(PORTS, iterations=1)))
