@@ -49,7 +49,8 @@ def main(points: list[Point], *, seed: int, as_json: bool = False) -> int:
     console = Console(stderr=as_json)
     columns = [TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()]
     found: dict[Point, tuple[float, float]] = {}
-    results = summary(points, found, seed)
+    origin = {"seed": seed, "versions": versions(), "commit": commit()}
+    results = summary(points, found) | origin
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("validate", total=sum(map(effort, points)))
         workers = min(WORKERS, os.cpu_count() or 1, len(points))
@@ -67,7 +68,7 @@ def main(points: list[Point], *, seed: int, as_json: bool = False) -> int:
                     advance=effort(point),
                     description=f"{len(found)} of {len(points)} points",
                 )
-                results = summary(points, found, seed)
+                results = summary(points, found) | origin
                 write(FOLDER / "results.json", results)
     if as_json:
         print(json.dumps(results, indent=2))
@@ -88,10 +89,8 @@ def effort(point: Point) -> int:
     return point.slots * point.ports
 
 
-def summary(
-    points: list[Point], found: dict[Point, tuple[float, float]], seed: int
-) -> dict[str, Any]:
-    """What was found, in the form of ``results.json``."""
+def summary(points: list[Point], found: dict[Point, tuple[float, float]]) -> dict[str, Any]:
+    """What was found, as plain data, in the order of ``points``."""
     rows = []
     for point in points:
         if point in found:
@@ -114,10 +113,7 @@ def summary(
     return {
         "complete": len(rows) == len(points),
         "good": len(rows) == len(points) and all(row["met"] is not False for row in rows),
-        "seed": seed,
         "points": rows,
-        "versions": versions(),
-        "commit": commit(),
     }
 
 
