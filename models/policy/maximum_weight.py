@@ -1,4 +1,4 @@
-"""Maximum-weight matching: the upper bound for any matching of a crossbar."""
+"""Maximum-weight matching: what it does not carry, no scheduler of a plain crossbar does."""
 
 from scipy.optimize import linear_sum_assignment
 
@@ -10,7 +10,8 @@ __all__ = ["MaximumWeight"]
 class MaximumWeight:
     """The matching whose queues hold the most cells in sum: carries whatever can be carried.
 
-    No hardware computes it in a slot; it shows what is left to gain. Python, not compiled.
+    No hardware computes it in a slot; it shows what is left to gain. Ties are as scipy breaks them:
+    of equal sums any will do, also one with fewer pairs. Python, not compiled.
 
     Source: McKeown, Mekkittikul, Anantharam and Walrand, "Achieving 100% throughput in an
     input-queued switch", IEEE Transactions on Communications 47(8), 1999.
