@@ -117,7 +117,8 @@ class Packets(NamedTuple):
     Fields
     ------
     cycle : (packets,)
-        Generated (or released) in this cycle; never decreases along the rows of a source.
+        Generated (or released) in this cycle; never decreases along the rows of a source, but that
+        workloads release packets (till then ``NEVER``) in another order.
     source, destination, traffic_class : (packets,)
         Ports, and class.
     length, flits : (packets,)
@@ -134,6 +135,8 @@ class Packets(NamedTuple):
         Place in ``flow_rows`` of the first packet of each flow ``source * queues + queue``.
     flow_rows : (packets,)
         Rows, flow by flow, in sequence.
+    releases : (1,)
+        How often a workload has released packets.
     """
 
     cycle: Ints
@@ -150,6 +153,7 @@ class Packets(NamedTuple):
     first: Ints
     flow_first: Ints
     flow_rows: Ints
+    releases: Ints
 
 
 def packets(
@@ -211,6 +215,7 @@ def packets(
         first=np.concatenate(([0], np.cumsum(ports))).astype(np.int64),
         flow_first=flow_first,
         flow_rows=flow_rows,
+        releases=np.zeros(1, dtype=np.int64),
     )
 
 
@@ -414,6 +419,8 @@ class SourceState(NamedTuple):
     ------
     oldest : (ports,)
         No earlier row of the source is unsent.
+    looked : (ports,)
+        ``releases`` of the packets when nothing that was released was left to send, else -1.
     sent : (ports * queues,)
         Packets of each flow that were begun.
     active, flit : (ports,)
@@ -429,6 +436,7 @@ class SourceState(NamedTuple):
     """
 
     oldest: Ints
+    looked: Ints
     sent: Ints
     active: Ints
     flit: Ints
@@ -449,19 +457,29 @@ def source_pick(p, packets, state, limit, cycle, n):
     while oldest < end and packets.sequence[oldest] < state.sent[flow_of(p, packets, oldest)]:
         oldest += 1
     state.oldest[n] = oldest
-    if oldest == end or packets.cycle[oldest] > cycle:
+    if oldest == end:
         return -1
-    outstanding = state.outstanding[flow_of(p, packets, oldest)]
-    if limit == 0 or outstanding + packets.flits[oldest] <= limit:
+    if packets.cycle[oldest] > cycle:
+        # In a workload, a later step of another flow may be ahead.
+        if packets.cycle[oldest] != NEVER or state.looked[n] == packets.releases[0]:
+            return -1
+    elif limit == 0:
         return oldest
-    pick = -1
+    else:
+        outstanding = state.outstanding[flow_of(p, packets, oldest)]
+        if outstanding + packets.flits[oldest] <= limit:
+            return oldest
+    pick, waiting = -1, False
     for flow in range(n * p.queues, (n + 1) * p.queues):
         place = packets.flow_first[flow] + state.sent[flow]
         if place < packets.flow_first[flow + 1]:
             row = packets.flow_rows[place]
-            fits = state.outstanding[flow] + packets.flits[row] <= limit
-            if fits and packets.cycle[row] <= cycle and (pick < 0 or row < pick):
-                pick = row
+            if packets.cycle[row] <= cycle and (pick < 0 or row < pick):
+                if limit == 0 or state.outstanding[flow] + packets.flits[row] <= limit:
+                    pick = row
+                else:
+                    waiting = True
+    state.looked[n] = -1 if waiting or pick >= 0 else packets.releases[0]
     return pick
 
 
@@ -529,7 +547,8 @@ class Sources:
     A source has an infinite queue: a packet waits from its generation until the line has time for
     it. Without shares the queue is one FIFO. With shares a packet is sent only if the flits of its
     switch queue that are not released stay within ``limit``, and meanwhile the oldest packet of
-    another queue goes first. A flit is shown until it is taken.
+    another queue goes first. So it does while a workload has not released the oldest packet. A flit
+    is shown until it is taken.
 
     Parameters
     ----------
@@ -563,6 +582,7 @@ class Sources:
         )
         self.state.oldest[:] = packets.first[:-1]
         self.state.active[:] = -1
+        self.state.looked[:] = -1
 
     def drive(
         self, cycle: int, valid: Ints, data: Ints, keep: Ints, last: Ints, user: Ints

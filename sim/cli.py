@@ -286,8 +286,9 @@ def unit(arguments: tuple[str, ...]) -> int:
     type=Workload(),
     multiple=True,
     default=WORKLOADS,
-    help=f"Traffic to run: {', '.join(WORKLOADS)}, or a TOML file like those in models/workloads. "
-    "Repeat the option for several; all built-in ones by default.",
+    help=f"Traffic to run: {', '.join(WORKLOADS)}, or a file: TOML like those in models/workloads, "
+    "workload text or CSV of AICB, a connection matrix of htsim, a Chakra trace in JSON. Repeat the "
+    "option for several; all built-in ones by default.",
 )
 @click.option(
     "--seed",
@@ -299,8 +300,8 @@ def unit(arguments: tuple[str, ...]) -> int:
 @click.option(
     "--scale",
     type=click.FloatRange(min=0, min_open=True),
-    help="Divide the sizes of all transfers by this, so that a run takes seconds and not hours; 1 "
-    "is the real layer. By default a size that takes about two minutes.",
+    help="Divide the sizes of all transfers and all compute times by this, so that a run takes "
+    "seconds and not hours; 1 is the real layer. By default a size that takes about two minutes.",
 )
 @click.option(
     "--packet-bytes",
@@ -368,6 +369,7 @@ def sim(
       lingyun sim                                    both workloads on NODE, 8 ports of 400 Gbit/s
       lingyun sim --workload moe-ep8 --seed 7        one of them, other random numbers
       lingyun sim --engine model --scale 16          a larger run, the model alone
+      lingyun sim --workload step.txt --scale 5000   a training step that AICB wrote
       lingyun sim --scheduler wavefront --iterations 1
       lingyun sim --config mine.toml --waves         a switch of your own, with waves
     """

@@ -108,7 +108,8 @@ class Job:
     def advance(self) -> int:
         """Run the model for up to a chunk; return how many cycles were run."""
         start = self.rig.cycle
-        ran = self.rig.run(CHUNK - start % CHUNK)
+        # To where a compute time is over, so that what follows it is released in its cycle.
+        ran = self.rig.run(min(CHUNK - start % CHUNK, self.program.due + 1 - start))
         self.program.advance(self.rig.sinks, self.rig.cycle - 1)
         self.sample()
         return ran
@@ -161,6 +162,8 @@ class Job:
             cycles_compared=self.compared,
             mismatches=self.mismatches,
             collectives=collectives,
+            times=self.program.times(),
+            notes=list(self.workload.notes),
             workload=self.workload.name,
             seconds=time.monotonic() - self.began,
             broken=broken,

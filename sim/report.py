@@ -214,6 +214,7 @@ def show(results: Mapping[str, Any], console: Console | None = None) -> None:
         _ports_table(results),
         _delay_table(results),
         _collectives_table(results),
+        _times_table(results),
     )
     for table in tables:
         if table.row_count:
@@ -231,6 +232,14 @@ def _number(value: float | None, digits: int = 1) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+READABLE = 40  # collectives in a table, or marked in a picture
+MEANS = ("cycles", "exposed_cycles", "algorithm_gbps", "bus_gbps")
+TIMES = {
+    "cycles": "all",
+    "compute_cycles": "some rank computes",
+    "communication_cycles": "some transfer is under way",
+    "exposed_cycles": "exposed: and no rank computes",
+}
 BAD = ("errored", "lost", "reordered", "duplicated", "corrupted", "mismatches")
 
 
@@ -293,10 +302,12 @@ def _delay_table(results: Mapping[str, Any]) -> Table:
 
 def _collectives_table(results: Mapping[str, Any]) -> Table:
     columns = ("form", "bytes", "cycles", "us", "algorithm\nGbit/s", "bus\nGbit/s")
-    table = _table("Collectives", "", *columns)
+    records = _merged(results["collectives"])
+    hidden = any(record["exposed_cycles"] != record["cycles"] for record in records)
+    table = _table("Collectives", "", *columns, *(["exposed\ncycles"] if hidden else []))
     clock = results["config"]["clock_mhz"]
     workload = None
-    for record in results["collectives"]:
+    for record in records:
         if record.get("workload") != workload:
             workload = record["workload"]
             table.add_section()
@@ -310,7 +321,43 @@ def _collectives_table(results: Mapping[str, Any]) -> Table:
             _number(cycles / clock if cycles and clock else None, 2),
             _number(record["algorithm_gbps"]),
             _number(record["bus_gbps"]),
+            *([_number(record["exposed_cycles"], 0)] if hidden else []),
         )
+    return table
+
+
+def _merged(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """``records``, or if they are too many to read, the mean of those that do the same."""
+    records = list(records)
+    if len(records) <= READABLE:
+        return records
+    same: dict[Any, list[Mapping[str, Any]]] = {}
+    for record in records:
+        alike = ("workload", "operation", "algorithm", "bytes", "ranks")
+        same.setdefault(tuple(record.get(key) for key in alike), []).append(record)
+    return [_mean(group) for group in same.values()]
+
+
+def _mean(records: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """One record for many; what one of them does not have, it does not have."""
+    first = records[0]
+    name = f"{len(records)} x {first['operation']} of {first['ranks']}"
+    values = {key: [record[key] for record in records] for key in MEANS}
+    return (
+        first
+        | {key: None if None in found else sum(found) / len(found) for key, found in values.items()}
+        | {"name": name}
+    )
+
+
+def _times_table(results: Mapping[str, Any]) -> Table:
+    table = _table("Time", "", "cycles", "us", "share")
+    clock, times = results["config"]["clock_mhz"], results.get("times", {})
+    for key, name in TIMES.items():
+        if key in times:
+            cycles, total = times[key], max(1, times["cycles"])
+            us = _number(cycles / clock if clock else None, 2)
+            table.add_row(name, f"{cycles:,}", us, f"{100 * cycles / total:.1f} %")
     return table
 
 
@@ -326,7 +373,7 @@ def plot(
 ) -> None:
     """Draw throughput and occupancy over time and the distribution of the delay, as PNG.
 
-    ``collectives`` are shaded and numbered in the order of the table; ``ideal`` are the delays of
+    ``collectives`` are shaded and numbered in the order of the table, if not too many; ``ideal`` are the delays of
     the ideal switch.
     """
     figure = Figure(figsize=(10, 11), dpi=120, layout="constrained")
@@ -358,6 +405,9 @@ def plot(
 
 
 def _shade(axes: Any, collectives: Iterable[Mapping[str, Any]]) -> None:
+    collectives = list(collectives)
+    if len(collectives) > READABLE:
+        return
     for n, record in enumerate(collectives):
         if record["end"] is None:
             continue

@@ -65,7 +65,7 @@ def run(
     """
     names = tuple(str(name) for name in workloads) or BUILT_IN
     order = Order(
-        workloads=tuple(str(Path(n).resolve()) if Path(n).suffix else n for n in names),
+        workloads=tuple(str(Path(n).resolve()) if Path(n).is_file() else n for n in names),
         seed=seed,
         scale=SCALE if scale is None else scale,
         packet_bytes=packet_bytes,
@@ -74,8 +74,9 @@ def run(
         # Absolute, because the bench runs in another folder.
         output=str((output or RUNS / f"{datetime.now():%Y%m%d-%H%M%S}-{config.name}").resolve()),
     )
-    for name in order.workloads:
-        expand(config, load(name), scale=order.scale, packet_bytes=packet_bytes)
+    found = [load(name) for name in order.workloads]
+    for workload in found:
+        expand(config, workload, scale=order.scale, packet_bytes=packet_bytes)
     folder = Path(order.output)
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / "results.json", {"complete": False, "config": config.name, "seed": seed})
@@ -85,6 +86,8 @@ def run(
         f"{config.name}: {config.ports} ports, {config.flit_bytes} B flits, {config.scheduler} "
         f"x{config.iterations}, engine {engine}, scale 1/{order.scale:g}, seed {seed}"
     )
+    for note in (note for workload in found for note in workload.notes):
+        console.print(f"[yellow]note: {note}", highlight=False)
     with progress_bar(console) as watch:
         if engine == "model":
             failure, parts = "", run_model(config, order, watch)

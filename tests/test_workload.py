@@ -34,7 +34,7 @@ def workload(*collectives: Collective, ranks: int = 8, **changes) -> Workload:
         ranks=ranks,
         model="none",
         source="none",
-        collectives=collectives,
+        steps=collectives,
         **changes,
     )
 
