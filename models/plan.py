@@ -38,8 +38,9 @@ PIECES = 8  # that a tree or a chain of forwarders works on at the same time
 class Send(NamedTuple):
     """One transfer: ``size`` bytes from byte ``offset`` of the tensor, by the ranks' numbers.
 
-    What is sent is all that the source has of these bytes when the node begins: its own and what it
-    has added, or the result. ``stage`` orders the sends of a source.
+    What is sent of these bytes is the result, if a node that it waits for has brought that to the
+    source; otherwise the source's own and what such nodes have brought, added up. ``stage`` orders
+    the sends of a source.
     """
 
     node: int

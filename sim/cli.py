@@ -287,8 +287,8 @@ def unit(arguments: tuple[str, ...]) -> int:
     multiple=True,
     default=WORKLOADS,
     help=f"Traffic to run: {', '.join(WORKLOADS)}, or a file: TOML like those in models/workloads, "
-    "workload text or CSV of AICB, a connection matrix of htsim, a Chakra trace in JSON. Repeat the "
-    "option for several; all built-in ones by default.",
+    "workload text or CSV of AICB, a connection matrix of htsim, a Chakra trace in JSON. Repeat "
+    "the option for several; all built-in ones by default.",
 )
 @click.option(
     "--seed",

@@ -343,11 +343,10 @@ def _mean(records: list[Mapping[str, Any]]) -> Mapping[str, Any]:
     first = records[0]
     name = f"{len(records)} x {first['operation']} of {first['ranks']}"
     values = {key: [record[key] for record in records] for key in MEANS}
-    return (
-        first
-        | {key: None if None in found else sum(found) / len(found) for key, found in values.items()}
-        | {"name": name}
-    )
+    means = {
+        key: None if None in found else sum(found) / len(found) for key, found in values.items()
+    }
+    return {**first, **means, "name": name}
 
 
 def _times_table(results: Mapping[str, Any]) -> Table:
@@ -373,8 +372,8 @@ def plot(
 ) -> None:
     """Draw throughput and occupancy over time and the distribution of the delay, as PNG.
 
-    ``collectives`` are shaded and numbered in the order of the table, if not too many; ``ideal`` are the delays of
-    the ideal switch.
+    ``collectives`` are shaded and numbered in the order of the table, if they are not too many;
+    ``ideal`` are the delays of the ideal switch.
     """
     figure = Figure(figsize=(10, 11), dpi=120, layout="constrained")
     flow, held, delay = figure.subplots(3, 1)
