@@ -305,5 +305,6 @@ def _steps(file: File, nodes: dict[int, _Node], ranks: int) -> tuple[Collective 
                 after=after,
             )
         )
-        ends[node.id] = (*after, len(steps) - 1)
+        # Ranks that a transfer leaves out have to wait for what came before it.
+        ends[node.id] = (*(after if groups else ()), len(steps) - 1)
     return tuple(steps)
