@@ -298,7 +298,7 @@ def test_malformed_file_names_its_line(tmp_path, text, old, new, line, message):
 def test_a_circle_of_triggers_is_refused(tmp_path):
     text = "Nodes 2\nConnections 1\nTriggers 1\n0->1 trigger 1 size 8 send_done_trigger 1\n"
     path = written(tmp_path, "circle.cm", text + "trigger id 1 oneshot\n")
-    with pytest.raises(WorkloadError, match="circle.cm:4: expected a trigger that fires without"):
+    with pytest.raises(WorkloadError, match=r"circle\.cm:4: expected a trigger that fires without"):
         load(path)
 
 
@@ -314,7 +314,7 @@ def test_each_file_is_of_one_format(tmp_path, text):
     assert sum(form.recognises(file) for form in FORMATS) == 1
     for name in BUILT_IN:
         path = ROOT / "models" / "workloads" / f"{name}.toml"
-        assert [form.recognises(File(path, path.read_text())) for form in FORMATS][0]
+        assert FORMATS[0].recognises(File(path, path.read_text()))
 
 
 @pytest.mark.parametrize("cut", range(1, 7))
@@ -373,5 +373,5 @@ def test_sample_of_a_trace_that_states_no_sizes():
     assert sum(step.nanoseconds for step in workload.steps) == 1000 * (
         318 + 28 + 4 + 85 + 79 + 28 + 153
     )
-    with pytest.raises(ValueError, match="sends nothing .1 communications of chakra_small.json"):
+    with pytest.raises(ValueError, match=r"sends nothing .1 communications of chakra_small"):
         expand(NODE, workload)

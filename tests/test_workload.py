@@ -5,11 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.collective import ALGORITHMS, ROUTED
 from models.config import NODE, PROTO, RACK, TINY
 from models.traffic import NEVER, OVERHEAD_BYTES, Sinks, Sources
 from models.workload import (
     BUILT_IN,
     Collective,
+    Compute,
     Program,
     Routing,
     Workload,
@@ -20,7 +22,7 @@ from models.workload import (
 )
 from tests.test_traffic import Fabric
 
-FORMS = [
+FORMS = [  # the others: tests/test_collective.py
     (operation, algorithm)
     for operation in ("all-gather", "reduce-scatter", "all-reduce")
     for algorithm in ("ring", "direct")
@@ -264,6 +266,21 @@ element_bytes = 2
         ("top_k = 2", "top_k = 9", "routing.top_k must be an integer from 1 to 8, not 9"),
         ("[model.sizes]", "[model]", "not TOML"),
         ('name = "m"', "name = 3", "model.name must be a text, not 3"),
+        (
+            "element_bytes = 2",
+            "element_bytes = 2\ngroups = [[0, 1]]",
+            "absent, as tokens go to all",
+        ),
+        (
+            "element_bytes = 2",
+            "element_bytes = 2\ncompute_ns = -1",
+            "compute_ns must be an integer",
+        ),
+        (
+            "element_bytes = 2",
+            'element_bytes = 2\nafter = ["c"]',
+            "after must be a list of names of",
+        ),
     ],
 )
 def test_malformed_file(tmp_path, old, new, message):
@@ -275,6 +292,78 @@ def test_malformed_file(tmp_path, old, new, message):
     with pytest.raises(WorkloadError, match=message) as error:
         load(path)
     assert str(path) in str(error.value)
+
+
+GRAPH = """
+[[collective]]
+name = "pairs"
+operation = "all-reduce"
+algorithm = "recursive-doubling"
+shape = ["hidden"]
+element_bytes = 4
+groups = [[0, 2], [1, 3]]
+compute_ns = 700
+[[collective]]
+name = "stages"
+operation = "send"
+algorithm = "chain"
+shape = ["hidden"]
+element_bytes = 4
+groups = [[0, 1], [2, 3]]
+compute_ns = 30
+after = ["c"]
+"""
+
+
+def test_steps_of_a_file(tmp_path):
+    path = tmp_path / "w.toml"
+    path.write_text(GOOD + GRAPH)
+    steps = load(path).steps
+    assert [step.name for step in steps] == [
+        "c",
+        "compute before pairs",
+        "pairs",
+        "compute before stages",
+        "stages",
+    ]
+    assert [step.after for step in steps] == [None, None, None, (0,), (3,)]
+    assert isinstance(steps[1], Compute) and steps[1].nanoseconds == 700
+    assert steps[2].groups == ((0, 2), (1, 3)) and steps[2].algorithm == "recursive-doubling"
+    program = expand(NODE, load(path))
+    deliver(program, 1)
+    dispatch, pairs, stages = program.results()
+    assert pairs["start"] == dispatch["end"] + 1 + 1050  # cycles of 2/3 ns
+    assert stages["start"] < dispatch["end"] + 1 + 1050
+
+
+@pytest.mark.parametrize(
+    "groups",
+    ["[]", "[[0]]", "[[0, 1], [2]]", "[[0, 1], [1, 2]]", "[[0, 4]]", "[0, 1]", "[[0, true]]", "3"],
+)
+def test_malformed_groups(tmp_path, groups):
+    path = tmp_path / "w.toml"
+    path.write_text(GOOD + GRAPH.replace("[[0, 2], [1, 3]]", groups))
+    with pytest.raises(
+        WorkloadError, match=r"collective\[1\].groups must be lists of equally many"
+    ):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("operation", "algorithm"),
+    [(o, a) for o, algorithms in ALGORITHMS.items() for a in algorithms if o not in ROUTED],
+)
+def test_every_algorithm_can_be_named_in_a_file(tmp_path, operation, algorithm):
+    path = tmp_path / "w.toml"
+    text = GRAPH.split("[[collective]]")[1].replace("all-reduce", operation)
+    path.write_text(
+        GOOD[: GOOD.index("[routing]")]
+        + "[[collective]]"
+        + text.replace("recursive-doubling", algorithm)
+    )
+    program = expand(NODE, load(path))
+    sent = sum(map(len, deliver(program, 3)))
+    assert program.done and sent == program.packets.cycle.size > 0
 
 
 def test_unknown_workload():
