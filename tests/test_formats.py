@@ -281,6 +281,7 @@ MALFORMED = [
     (CHAKRA, '"comm_dst": 2', '"comm_dst": 4', 9, "expected comm_dst below 4, not 4"),
     (CHAKRA, '"runtime": 3, ', '"runtime": 3 ', 8, "expected JSON, not .*delimiter.* in column"),
     (JSONIZED, '"COMP_NODE"', '"GEMM_NODE"', 2, "expected NodeType .*not 'GEMM_NODE'"),
+    (JSONIZED, '{ "id": "2"', '7 { "id": "2"', 4, r"expected an object \{\.\.\.\}, not 7"),
     (JSONIZED, '"2", "name"', '"1", "name"', 4, "expected an Id that is not taken, not 1"),
 ]
 

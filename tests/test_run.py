@@ -4,10 +4,13 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from models.config import NODE, TINY
+from sim.job import Job, Order
 from sim.run import run
+from tests.test_formats import AICB, sample
 
 TWO_RANKS = """
 name = "two"
@@ -58,7 +61,6 @@ def test_all_workloads_by_the_model(tmp_path, capsys):
 
 
 def test_an_interrupt_leaves_the_results_so_far(tmp_path, monkeypatch):
-    from sim.job import Job
 
     def interrupted(job):
         if job.rig.cycle:
@@ -76,6 +78,58 @@ def test_wrong_order_is_refused_before_anything_runs(wrong, tmp_path):
     with pytest.raises(ValueError):
         run(NODE, engine="model", output=tmp_path / "run", **wrong)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_training_step_by_the_model(tmp_path, capsys):
+    """A file of AICB: groups, overlap and compute times, as `lingyun sim` runs it."""
+    path = tmp_path / "step.txt"
+    path.write_text(AICB)
+    assert run(NODE, engine="model", workloads=[path], scale=0.1, output=tmp_path / "run") == 0
+    results = results_of(tmp_path / "run")
+    (part,) = results["workloads"]
+    assert results["complete"] and part["times"]["compute_cycles"] > 0
+    assert 0 < part["times"]["exposed_cycles"] < part["times"]["communication_cycles"]
+    assert part["collectives"][0]["ranks"] == 2 and part["collectives"][0]["groups"] == 4
+    assert "exposed" in capsys.readouterr().out
+
+
+def test_chunks_keep_times_as_single_cycles_do(tmp_path):
+    path = tmp_path / "step.txt"
+    path.write_text(AICB)
+    order = Order((str(path),), 1, 0.1, 256, False, "model", str(tmp_path))
+    chunked, single = (Job(NODE, order, str(path), trace=False) for _ in range(2))
+    while not chunked.done:
+        chunked.advance()
+    while not single.program.done:
+        single.rig.run(1)
+        single.program.advance(single.rig.sinks, single.rig.cycle - 1)
+    assert np.array_equal(chunked.program.nodes.start, single.program.nodes.start)
+    assert np.array_equal(chunked.program.nodes.end, single.program.nodes.end)
+
+
+def test_a_sample_of_aicb_is_delivered(tmp_path):
+    path = sample("aicb_llama7b_tp2.txt")
+    assert run(NODE, engine="model", workloads=[path], scale=1e6, output=tmp_path) == 0
+    results = results_of(tmp_path)
+    assert results["complete"] and results["totals"]["delivered"] > 0
+    assert results["workloads"][0]["notes"]
+
+
+@pytest.mark.verilator
+def test_compute_times_in_rtl_and_model(tmp_path):
+    """The RTL alone has its nodes in the cycles of the model, which ran ahead in chunks."""
+    config = TINY.with_(clock_mhz=1000, line_gbps=64)
+    path = tmp_path / "two.toml"
+    path.write_text(f"{TWO_RANKS}compute_ns = 300\n")
+    found = []
+    for engine in ("model", "both", "rtl"):
+        folder = tmp_path / engine
+        order = {"workloads": [path], "engine": engine, "scale": 1, "packet_bytes": 40}
+        assert run(config, **order, output=folder) == 0
+        (part,) = results_of(folder)["workloads"]
+        found.append((part["collectives"], part["times"]))
+    assert found[0] == found[1] == found[2]
+    assert found[0][0][0]["start"] == found[0][1]["compute_cycles"] == 300
 
 
 @pytest.mark.verilator

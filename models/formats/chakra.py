@@ -138,6 +138,8 @@ def _objects(file: File) -> tuple[dict[str, Any], list[tuple[int, Any]]]:
         raise file.error(error.lineno, "JSON", f"{error.msg} in column {error.colno}") from error
     metadata, nodes = {}, []
     for at, values in objects:
+        if not isinstance(values, dict):
+            raise file.error(file.text.count("\n", 0, at) + 1, "an object {...}", values)
         flat = _flat(values)
         if "type" in flat or "NodeType" in flat:
             nodes.append((file.text.count("\n", 0, at) + 1, flat))
@@ -159,10 +161,13 @@ def _decoded(text: str, at: int) -> Iterator[tuple[int, Any]]:
         at = end
 
 
-def _flat(values: Any) -> dict[str, Any]:
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
     """A node of ``chakra_jsonizer`` with its attributes beside its fields."""
-    flat = dict(values) if isinstance(values, dict) else {}
-    for one in flat.pop("attr", []):
+    flat = dict(values)
+    listed = flat.pop("attr", [])
+    for one in listed if isinstance(listed, list) else []:
+        if not isinstance(one, dict):
+            continue
         found = [value for key, value in one.items() if key.endswith(("Val", "_val"))]
         if found and "name" in one:
             flat[one["name"]] = found[0]
