@@ -221,8 +221,8 @@ class _Run:
         halves = _pieces(0, half, count), _pieces(half, size - half, count)
         for place, pieces in enumerate(zip(*halves, strict=True)):
             for tree, (offset, length) in enumerate(pieces):
-                # The trees must not share a stage: one would wait for the other in a queue.
-                up, down = (self.plan.stage + 4 * place + tree + 2 * k for k in range(2))
+                # No rank sends to another in both trees, so they may share their stages.
+                up, down = self.plan.stage + 2 * place, self.plan.stage + 2 * place + 1
                 order = self.positions(tree)
                 arrived: Waits = [[] for _ in range(ranks)]
                 climb = sorted(range(1, ranks + 1), key=lambda p: p & -p)
@@ -236,7 +236,7 @@ class _Run:
                     if q:
                         node = self.send(arrived[order[q]], order[q], n, offset, length, down)
                         arrived[n] = [node]
-        self.plan.stage += 4 * PIECES
+        self.plan.stage += 2 * PIECES
 
     def positions(self, tree: int) -> list[int]:
         """Rank at each position of a tree; the second is the first mirrored, or shifted by one.

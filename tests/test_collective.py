@@ -147,11 +147,17 @@ def test_trees_are_binary_and_their_insides_differ(ranks):
     plan = Plan()
     step = Collective(name="c", operation="all-reduce", algorithm="tree", bytes=ranks)
     plan.collective(step, group, 1 << 20, [[] for _ in group], NONE)
-    inside = [set(), set()]  # ranks that get partial sums
-    for send in plan.sends:
-        if send.stage % 4 < 2:
-            inside[send.stage % 2].add(send.destination)
-    both = inside[0] & inside[1]
+    trees = [
+        {
+            (send.source, send.destination)
+            for send in plan.sends
+            if (send.offset < 1 << 19) == (tree == 0) and send.stage % 2 == 0
+        }
+        for tree in range(2)
+    ]
+    assert all(len(edges) == ranks - 1 for edges in trees)
+    assert not trees[0] & trees[1], "their sends must not wait for each other in a queue"
+    both = {up for _, up in trees[0]} & {up for _, up in trees[1]}
     assert not both if ranks % 2 == 0 else len(both) <= 1
 
 

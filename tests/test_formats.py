@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from models.collective import ALGORITHMS
 from models.config import LINGYUN, NODE, RACK
 from models.formats import FORMATS
 from models.formats.file import File
@@ -316,6 +317,13 @@ def test_each_file_is_of_one_format(tmp_path, text):
     for name in BUILT_IN:
         path = ROOT / "models" / "workloads" / f"{name}.toml"
         assert FORMATS[0].recognises(File(path, path.read_text()))
+
+
+def test_the_page_names_all_that_there_is():
+    page = (ROOT / "docs" / "workloads.md").read_text()
+    names = {name for pair in ALGORITHMS.items() for name in (pair[0], *pair[1])}
+    readers = {f"models/formats/{form.__name__.rpartition('.')[2]}.py" for form in FORMATS}
+    assert all(f"`{name}`" in page for name in names | readers | set(BUILT_IN))
 
 
 @pytest.mark.parametrize("cut", range(1, 7))
