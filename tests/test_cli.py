@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from models.config import NODE
 from sim import ROOT, cli, doctor
+from sim.config_file import read_config
 
 VERBS = [
     "help",
@@ -126,7 +127,7 @@ def test_mistake_found_late_gives_one_sentence_too(monkeypatch):
 def test_config_file_changes_a_named_configuration(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('base = "NODE"\nports = 16\nline_gbps = 800\nclass_weights = [1, 1, 2, 2]\n')
-    assert cli.read_config(file) == NODE.with_(
+    assert read_config(file) == NODE.with_(
         name="mine", ports=16, line_gbps=800, class_weights=(1, 1, 2, 2)
     )
 
