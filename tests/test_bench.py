@@ -12,7 +12,7 @@ from sim.bench import SECTIONS, main
 from sim.bench.check import Check, number
 from sim.bench.fairness import Overload, overloaded
 from sim.bench.runner import Runner, middle
-from sim.bench.trial import SOLITARY, Run, Trial, measure
+from sim.trial import SOLITARY, Run, Trial, measure
 
 WEIGHTED = TINY.with_(class_policy="weighted")
 

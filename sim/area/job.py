@@ -19,12 +19,12 @@ from rtl.scheduler import Scheduler
 from rtl.switch import Switch
 from sim import BUILD, ROOT
 from sim.area.point import MHZ, PART, Point
-from sim.bench.trial import Trial, measure
 from sim.cache import kept
 from sim.harness import Harness, harness_resources
 from sim.netlist import Netlist
 from sim.placement import PLACERS, ROUNDS, Placement, place
 from sim.synthesis import TOP, Resources, Synthesis, ingredients, synthesise, synthesise_blocks
+from sim.trial import Trial, measure
 from sim.yowasp import tool_version
 
 __all__ = ["FOLDER", "Synthesised", "begin", "carry_job", "place_job", "synthesise_job"]

@@ -3,7 +3,7 @@
 from models.config import NODE, RACK, TINY
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.bench.trial import Trial, measure
+from sim.trial import Trial, measure
 
 __all__ = ["latency"]
 

@@ -12,8 +12,8 @@ from rich.progress import Progress, TaskID
 
 from models.config import SwitchConfig
 from sim import BUILD
-from sim.bench.trial import Trial
 from sim.report import write
+from sim.trial import Trial
 
 __all__ = ["FOLDER", "Runner", "middle"]
 

@@ -7,8 +7,8 @@ from models.config import NODE, RACK
 from models.policy.islip import Islip
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
-from sim.bench.trial import Trial, measure
 from sim.reference import MARGIN, SW_QPS
+from sim.trial import Trial, measure
 
 __all__ = ["saturation"]
 

@@ -7,7 +7,7 @@ from statistics import median
 from models.config import NODE, RACK, SwitchConfig
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.bench.trial import Run, Trial
+from sim.trial import Run, Trial
 
 __all__ = ["speed"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import cocotb
 
 from rtl.switch import Switch
-from sim.bench.trial import CHUNK, Run, Trial
 from sim.job import Replay
 from sim.report import write
+from sim.trial import CHUNK, Run, Trial
 from verif.bench.switch import QUALIFIED
 from verif.lockstep import Lockstep, bench_config
 

@@ -1,12 +1,14 @@
 """One run of traffic through the switch: what is sent, and what came of it."""
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.config import SwitchConfig
-from models.ideal import flit_delay, ideal
+from models.ideal import Ideal, flit_delay, ideal
 from models.rig import Rig
 from models.traffic import Packets, generate, line_of, packets
 
@@ -30,6 +32,8 @@ class Trial:
     pattern : str
         As in ``models.traffic.generate``; or ``solitary``, one packet from every input to every
         output, alone in the switch; or ``flow``, everything from port 0 to port 1.
+    load, mix, burst, class_shares, seed
+        As in ``models.traffic.generate``.
     shares : bool
         Senders keep within their share of each queue (``config.limit``) and meanwhile send what is
         for another; else they send in order, and wait when the switch has no room.
@@ -40,7 +44,9 @@ class Trial:
     speedup: float | None = None
     pattern: str = "uniform"
     load: float = 1.0
-    mix: str = "single"
+    mix: str | int = "single"
+    burst: float | None = None
+    class_shares: tuple[float, ...] = (1.0,)
     seed: int = 1
     shares: bool = False
 
@@ -53,7 +59,7 @@ class Trial:
         """Inverse of ``dump``, through JSON too."""
         config = values["config"]
         config = SwitchConfig(**config | {"class_weights": tuple(config["class_weights"])})
-        arguments: dict[str, Any] = values | {"config": config}
+        arguments = values | {"config": config, "class_shares": tuple(values["class_shares"])}
         return cls(**arguments)
 
     @property
@@ -77,9 +83,11 @@ class Trial:
                 load=self.load,
                 pattern=self.pattern,
                 mix=self.mix,
+                burst=self.burst,
+                class_shares=self.class_shares,
                 seed=self.seed,
             )
-        flits = {"single": 1, "eight": 8}[self.mix]
+        flits = {"single": 1, "eight": 8}[str(self.mix)]
         return packets(
             self.config,
             cycle=cycle,
@@ -110,6 +118,11 @@ class Run:
         full = trial.load == 1.0 and trial.pattern != "solitary"
         self.limit = trial.cycles + (0 if full else trial.cycles // 20 + 2000)
 
+    @cached_property
+    def best(self) -> Ideal:
+        """What the ideal switch makes of the same arrivals."""
+        return ideal(self.trial.config, self.packets, line=self.line)
+
     @property
     def done(self) -> bool:
         """The time is over, or all is delivered."""
@@ -122,6 +135,24 @@ class Run:
         """Run for up to a chunk; return how many cycles."""
         return self.rig.run(min(self.chunk, self.limit - self.rig.cycle))
 
+    def delay(self, rows: NDArray[np.bool_]) -> float:
+        """Mean delay of a flit of the delivered packets ``rows`` beyond the zero-load latency, in
+        flit times of the line.
+        """
+        config, table = self.trial.config, self.packets
+        cycles = flit_delay(
+            config, table, table.departed, table.completed, line=self.line, rows=rows
+        )
+        return (cycles - config.latency) * self.trial.line_config.line_flits_per_cycle
+
+    def ideal_delay(self, rows: NDArray[np.bool_]) -> float:
+        """Mean delay of a flit of the packets ``rows`` in the ideal switch, in flit times."""
+        config, best = self.trial.config, self.best
+        cycles = flit_delay(
+            config, self.packets, best.departed, best.completed, line=self.line, rows=rows
+        )
+        return cycles * self.trial.line_config.line_flits_per_cycle
+
     def result(self) -> dict[str, Any]:
         """What came of it; delays in flit times of the line, rates as parts of the line rate.
 
@@ -131,7 +162,6 @@ class Run:
         trial, table = self.trial, self.packets
         config, rate = trial.config, trial.line_config.line_flits_per_cycle
         warmup = trial.cycles // 10
-        best = ideal(config, table, line=self.line)
         seen = (table.completed >= 0) & (table.cycle >= warmup)
         latency = (table.departed - table.injected)[table.completed >= 0]
         found: dict[str, Any] = {
@@ -141,17 +171,14 @@ class Run:
             "latency": [int(latency.min()), int(latency.max())] if latency.size else [],
         }
         if seen.any():
-            real = flit_delay(
-                config, table, table.departed, table.completed, line=self.line, rows=seen
-            )
-            found["delay"] = (real - config.latency) * rate
-            found["ideal"] = rate * flit_delay(
-                config, table, best.departed, best.completed, line=self.line, rows=seen
-            )
+            found["delay"], found["ideal"] = self.delay(seen), self.ideal_delay(seen)
             found["excess"] = found["delay"] - found["ideal"]
             found["ratio"] = found["delay"] / max(found["ideal"], 1e-9)
         time = (trial.cycles - warmup) * config.ports * rate
-        for name, completed in (("carried", table.completed), ("ideal_carried", best.completed)):
+        for name, completed in (
+            ("carried", table.completed),
+            ("ideal_carried", self.best.completed),
+        ):
             window = (completed >= warmup) & (completed < trial.cycles)
             found[name] = float(table.flits[window].sum() / time)
         return found
