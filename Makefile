@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim wave regress prove faults verilog bitstream \
+VERBS   = doctor lint unit sim sweep wave regress prove faults verilog bitstream \
           bench bench-area validate test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
@@ -14,6 +14,7 @@ seed   = $(if $(SEED),--seed '$(SEED)')
 waves  = $(if $(filter-out 0,$(WAVES)),--waves)
 OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)') $(waves)
+OPTIONS_sweep   = $(if $(SWEEP),'$(SWEEP)',iterations)
 OPTIONS_verilog = $(config)
 OPTIONS_bitstream = $(if $(BOARD),--board '$(BOARD)') $(config) $(seed)
 OPTIONS_wave    = $(RUN)
@@ -34,6 +35,7 @@ doctor:  ## check the machine, and say how to cure it
 lint:    ## style and types
 unit:    ## models and tools, without a simulator; a minute
 sim:     ## run workloads through model and RTL    CONFIG= WORKLOAD= SEED= SCALE= WAVES=1
+sweep:   ## many runs of the model, side by side  SWEEP=
 wave:    ## open the waves of the latest run       RUN=
 regress: ## every test, full size too              SEED= WAVES=1
 prove:   ## every proof

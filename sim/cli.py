@@ -22,6 +22,8 @@ from sim.placement import ROUTERS
 __all__ = ["main"]
 
 WORKLOADS = tuple(sorted(file.stem for file in (ROOT / "models" / "workloads").glob("*.toml")))
+SWEEPS = {file.stem: file for file in sorted((ROOT / "sim" / "sweeps").glob("*.toml"))}
+CLUSTERS = ("slurm", "lsf", "sge", "pbs")
 BOARDS = ("ulx3s", "versa_ecp5_5g", "ice40_hx8k_b_evn")
 COMPILER = ("g++", "make", "perl", "Python's shared library")
 PROVER = ("yosys for proofs and FPGAs", "SymbiYosys", "z3")
@@ -87,6 +89,21 @@ class Workload(click.ParamType):
         return Path(value)
 
 
+class SweepFile(click.ParamType):
+    """A sweep of ours, as its name, or a file."""
+
+    name = "NAME|FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        if value in SWEEPS:
+            return SWEEPS[value]
+        if not Path(value).is_file():
+            self.fail(
+                f"no sweep {value!r}: name one of {', '.join(SWEEPS)}, or a file.", param, ctx
+            )
+        return Path(value)
+
+
 class Folder(click.ParamType):
     """A folder that can be written; it is made if it is not there."""
 
@@ -100,6 +117,13 @@ class Folder(click.ParamType):
         except OSError as error:
             self.fail(f"cannot write to {value}: {error.strerror}; name another.", param, ctx)
         return Path(value)
+
+
+def ready_sweeps() -> str:
+    """The sweeps of ours, each with the comment that its file begins with."""
+    first = {name: file.read_text().splitlines()[0] for name, file in SWEEPS.items()}
+    lines = (f"  {name:<13}{line.removeprefix('# ')}" for name, line in first.items())
+    return "\n".join(("\b", "Ready to run:", *lines))
 
 
 def need(*names: str) -> None:
@@ -355,6 +379,87 @@ def sim(
         waves=waves,
         output=output,
     )
+
+
+@main.command(epilog=ready_sweeps())
+@click.argument("sweep", type=SweepFile(), metavar="NAME|FILE")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Points that are run at a time, in as many processes; by default one per core. With "
+    "--cluster the jobs in its queue, by default as many as points are missing, at most 16.",
+)
+@click.option(
+    "--dask",
+    metavar="ADDRESS|local",
+    help="Run on the workers of a dask scheduler, such as tcp://node1:8786, instead of processes; "
+    "they need the same sources and one thread each. local: a dask of its own on this machine.",
+)
+@click.option(
+    "--cluster",
+    type=click.Choice(CLUSTERS),
+    help="Run in the queue of a cluster, through dask-jobqueue. The table [cluster] of the sweep "
+    "says what a job asks for: queue, cores, memory, walltime, and whatever else dask-jobqueue "
+    "takes. Needs `pip install 'lingyun[cluster]'`.",
+)
+@click.option(
+    "--print-commands",
+    is_flag=True,
+    help="Run nothing; print a command for each point that is missing, for any other scheduler. "
+    "Each writes one file; run the sweep again afterwards, and it gathers them.",
+)
+@click.option("--output", type=Folder(), help="Folder of the results. By default build/sweep/NAME.")
+def sweep(
+    sweep: Path,
+    workers: int | None,
+    dask: str | None,
+    cluster: str | None,
+    print_commands: bool,
+    output: Path | None,
+) -> int:
+    """Run the model over all combinations of loads, patterns, seeds and configuration fields.
+
+    What is done is kept, point by point: an interrupted sweep goes on where it was, and one that
+    has got more values runs only those. A point that fails is shown with a command that repeats it,
+    and the others go on; the exit status is then 1. A delay is given only where there is one: a
+    saturated switch is called so. results.jsonl has a line per point. docs/sweep.md explains all.
+
+    \b
+    Examples:
+      lingyun sweep iterations
+      lingyun sweep mine.toml --workers 8
+      lingyun sweep mine.toml --cluster slurm --workers 20
+      lingyun sweep mine.toml --print-commands | parallel
+    """
+    if sum((dask is not None, cluster is not None, print_commands)) > 1:
+        raise click.UsageError("--dask, --cluster and --print-commands exclude each other.")
+    from sim.sweep import main as run_sweep
+
+    return run_sweep(
+        sweep,
+        workers=workers,
+        dask=dask,
+        cluster=cluster,
+        print_commands=print_commands,
+        output=output,
+    )
+
+
+@main.command()
+@click.argument("point")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the result, written whole or not at all. By default it is printed.",
+)
+def point(point: str, output: Path | None) -> int:
+    """Run POINT, one of a sweep, as `lingyun sweep --print-commands` prints it.
+
+    The exit status is 1 if it fails, and 2 if the sources are not those of the sweep.
+    """
+    from sim.sweep import run_one
+
+    return run_one(point, output)
 
 
 @main.command()

@@ -1,0 +1,224 @@
+"""One point of a sweep: what it runs, by what it is known, and what comes of it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from models.traffic import destinations
+from sim import ROOT
+from sim.report import commit, versions
+from sim.sweep.statistics import grows, interval, joined, mser5
+from sim.trial import Run, Trial
+
+__all__ = ["Point", "canonical", "run_point"]
+
+BATCHES = 32  # means of so many parts of the run, before neighbours are joined
+SAMPLES = 16  # of the queues, in the second half of a run
+QUANTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
+FULL = 0.9999  # offered to an output, as part of its line: rounding is not a difference
+SOURCES = [
+    *sorted((ROOT / "models").rglob("*.py")),
+    ROOT / "sim" / "trial.py",
+    *(ROOT / "sim" / "sweep" / name for name in ("point.py", "statistics.py")),
+]
+# Read once, when this process loads them: a file that is changed during a sweep changes no result.
+CODE = {
+    "sources": hashlib.sha256(b"".join(path.read_bytes() for path in SOURCES)).hexdigest()[:16],
+    **{package: version(package) for package in ("numba", "numpy", "scipy")},
+}
+
+
+def canonical(value: object) -> str:
+    """``value`` as JSON, the same characters for equal values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep.
+
+    Parameters
+    ----------
+    trial : Trial
+        What it runs.
+    settings : tuple of (str, value)
+        The fields in which the points of its sweep differ: how messages call it.
+    """
+
+    trial: Trial
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} = {value}" for name, value in self.settings) or "the only point"
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of all that the result depends on: the trial, the sources of models and
+        statistics, and the versions of the packages that draw and compute numbers.
+        """
+        return hashlib.sha256(canonical({"trial": self.trial.dump()} | CODE).encode()).hexdigest()[
+            :16
+        ]
+
+    @property
+    def cost(self) -> int:
+        """About how long it takes, in units of its own."""
+        return self.trial.cycles * self.trial.config.ports
+
+    def dump(self) -> str:
+        """One line of text, for ``parse``."""
+        settings = [[name, value] for name, value in self.settings]
+        return canonical(
+            {"identity": self.identity, "trial": self.trial.dump(), "settings": settings}
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> "Point":
+        """Inverse of ``dump``.
+
+        Raises
+        ------
+        ValueError
+            If that is no point, or was written with other sources or versions.
+        """
+        try:
+            values = json.loads(text)
+            settings = tuple((name, value) for name, value in values["settings"])
+            point = cls(Trial.parse(values["trial"]), settings)
+            identity = values["identity"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"this is no point that `lingyun sweep --print-commands` has printed: "
+                f"{type(error).__name__}: {error}"
+            ) from None
+        if identity != point.identity:
+            raise ValueError(
+                f"the point was planned as {identity} and is {point.identity} here: sources of the "
+                "models, or versions of numpy, numba or scipy, differ; plan the sweep again"
+            )
+        return point
+
+
+@cache
+def _origin() -> dict[str, Any]:
+    return {"versions": versions(), "commit": commit()}
+
+
+def run_point(point: Point) -> dict[str, Any]:
+    """Run ``point``; the record of it, which depends on nothing but code and versions.
+
+    Raises
+    ------
+    RuntimeError
+        If the switch lost, damaged or reordered a packet.
+    """
+    run = Run(point.trial)
+    while not run.done:
+        run.advance()
+    _check(run)
+    return {
+        "identity": point.identity,
+        "trial": json.loads(canonical(point.trial.dump())),
+        "result": _result(run),
+        **_origin(),
+    }
+
+
+def _check(run: Run) -> None:
+    """Every packet that came out is right, and none is missing."""
+    totals = run.rig.sinks.totals()
+    drained = run.rig.delivered == run.packets.cycle.size
+    wrong = {name: totals[name] for name in ("errored", "corrupted", "reordered", "duplicated")}
+    wrong |= {"lost": run.rig.sinks.lost(drained=drained)}
+    wrong |= dict(zip(("dropped", "broken", "parity"), run.rig.events.tolist(), strict=True))
+    if any(wrong.values()):
+        found = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
+        raise RuntimeError(f"the switch went wrong: packets {found}")
+
+
+def _result(run: Run) -> dict[str, Any]:
+    """Delays beyond the zero-load latency in flit times of the line, rates as parts of its rate."""
+    trial, table = run.trial, run.packets
+    order = np.flatnonzero(table.completed >= 0)
+    order = order[np.argsort(table.cycle[order], kind="stable")]
+    cut = mser5((table.departed - table.cycle)[order].astype(float))
+    warmup = trial.cycles // 2 if cut is None else int(table.cycle[order[cut]])
+    saturation = _saturation(run)
+    time = (trial.cycles - warmup) * trial.config.ports * trial.line_config.line_flits_per_cycle
+    found: dict[str, Any] = {
+        "cycles": run.rig.cycle,
+        "warmup": warmup,
+        "settled": cut is not None,
+        "saturation": saturation,
+        "offered_packets": table.cycle.size,
+        "delivered_packets": run.rig.delivered,
+    }
+    for name, cycle in (
+        ("offered", table.cycle),
+        ("carried", table.completed),
+        ("ideal_carried", run.best.completed),
+    ):
+        window = (cycle >= warmup) & (cycle < trial.cycles)
+        found[name] = float(table.flits[window].sum() / time)
+    found |= dict.fromkeys(("delay", "half_width", "batches", "ideal_delay", "ratio", "latency"))
+    seen = (table.completed >= 0) & (table.cycle >= warmup)
+    if not saturation and seen.any():
+        found |= _delays(run, seen, warmup)
+    return found
+
+
+def _delays(run: Run, seen: Any, warmup: int) -> dict[str, Any]:
+    """Of the packets ``seen``; ``latency`` is from generation to the last flit out, in cycles."""
+    table = run.packets
+    edges = np.linspace(warmup, run.trial.cycles, BATCHES + 1)
+    part = np.searchsorted(edges, table.cycle, side="right") - 1
+    means = [run.delay(seen & (part == n)) for n in np.unique(part[seen])]
+    batches = joined(np.array(means))
+    mean, best = run.delay(seen), run.ideal_delay(seen)
+    latency = (table.completed - table.cycle)[seen]
+    return {
+        "delay": mean,
+        "half_width": interval(batches).half_width,
+        "batches": batches.size,
+        "ideal_delay": best,
+        "ratio": mean / best if best > 0 else None,
+        "latency": {name: float(np.percentile(latency, q)) for name, q in QUANTILES.items()},
+    }
+
+
+def _saturation(run: Run) -> str:
+    """Why there is no steady state, or nothing if there is one.
+
+    Either the traffic itself fills a line, or the switch falls behind: in the second half of the
+    run what waits for it, less what waits in the ideal switch at the same time, grows, in total or
+    at one of its ports. The ideal switch has the same arrivals, so chance in them counts little.
+    """
+    trial, table = run.trial, run.packets
+    ports = trial.config.ports
+    shares = destinations(trial.pattern, ports, trial.seed).sum(axis=0)
+    if trial.load * shares.max() >= FULL:
+        return f"output {int(shares.argmax())} is offered {trial.load * shares.max():.2f} of a line"
+    if run.rig.delivered < table.cycle.size:
+        return "packets were still waiting long after the last was sent"
+    times = np.linspace(trial.cycles // 2, trial.cycles, SAMPLES + 1)
+    late = (table.cycle >= times[0]) & (table.cycle < times[-1])
+    for side, port in (("input", table.source), ("output", table.destination)):
+
+        def flits(rows: Any, port: Any = port) -> Any:
+            return np.bincount(port[rows], weights=table.flits[rows], minlength=ports)
+
+        behind = np.array(
+            [flits(run.best.completed < time) - flits(table.completed < time) for time in times]
+        )
+        arrivals = flits(late)
+        if grows(behind.sum(axis=1), arrivals.sum()):
+            return "the switch falls behind"
+        for n in range(ports):
+            if grows(behind[:, n], arrivals[n]):
+                return f"the switch falls behind at {side} {n}"
+    return ""
