@@ -13,6 +13,7 @@ from sim.bench.check import Check, table
 from sim.bench.delay import delay
 from sim.bench.fairness import fairness
 from sim.bench.latency import latency
+from sim.bench.model import model
 from sim.bench.packets import packets
 from sim.bench.rack import rack
 from sim.bench.runner import FOLDER, Runner
@@ -29,9 +30,10 @@ SECTIONS: dict[str, Callable[[Runner], list[Check]]] = {
     "saturation": saturation,
     "fairness": fairness,
     "speed": speed,
+    "model": model,
     "rack": rack,
 }
-LONG = ("rack",)  # not in a quick run, unless it is named
+LONG = ("model", "rack")  # not in a quick run, unless it is named
 
 
 def main(names: list[str], quick: bool) -> int:

@@ -1,13 +1,12 @@
 """How fast simulations run; alone on the machine, so nothing here is spread over cores."""
 
-import time
 from collections.abc import Callable
 from statistics import median
 
-from models.config import NODE, RACK, SwitchConfig
+from models.config import NODE
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.trial import Run, Trial
+from sim.trial import Trial
 
 __all__ = ["speed"]
 
@@ -17,17 +16,8 @@ ALONE = 100_000  # the RTL in a loop of C++
 REPEATS = 3
 
 
-def model_speed(config: SwitchConfig, cycles: int) -> float:
-    """Cycles per second of the model with sources and sinks, from a compiled loop."""
-    run = Run(Trial(config=config, cycles=cycles, load=0.9))
-    run.rig.run(cycles // 10)  # compiles, fills the queues
-    began = time.perf_counter()
-    done = run.rig.run(cycles - run.rig.cycle)
-    return done / (time.perf_counter() - began)
-
-
 def speed(runner: Runner) -> list[Check]:
-    """Cycles per second of lockstep, RTL and model, uniform traffic at 0.9 of the line rate."""
+    """Cycles per second of lockstep and RTL, uniform traffic at 0.9 of the line rate."""
     from rtl.switch import Switch
     from sim.verilator import build_loop, run_loop
 
@@ -48,9 +38,6 @@ def speed(runner: Runner) -> list[Check]:
         typical(lambda random=random: run_loop(program, runner.cycles(200_000), random=random))
         for random in (True, False)
     )
-    runner.tell("model alone")
-    node = typical(lambda: model_speed(NODE, runner.cycles(200_000)))
-    rack = typical(lambda: model_speed(RACK, runner.cycles(20_000)))
     return [
         Check("lockstep, NODE, cycles/s", packed, ">=", LOCKSTEP),
         Check(
@@ -58,6 +45,4 @@ def speed(runner: Runner) -> list[Check]:
         ),
         Check("RTL alone, NODE, random inputs, cycles/s", busy, ">=", ALONE),
         Check("RTL alone, NODE, constant inputs, cycles/s", still),
-        Check("model alone, NODE, cycles/s", node),
-        Check("model alone, RACK, cycles/s", rack),
     ]
