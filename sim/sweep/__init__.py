@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sim import BUILD
+from sim import BUILD, ROOT
 from sim.sweep.cluster import open_cluster, open_dask
 from sim.sweep.plan import Plan, read_plan
 from sim.sweep.point import Point, canonical, run_point
@@ -25,6 +25,7 @@ from sim.sweep.table import table
 
 __all__ = ["command", "main", "run_one"]
 
+OURS = ROOT / "sim" / "sweeps"
 WIDTH = 150
 ROWS = 60  # a longer table is for programs
 JOBS = 16  # that are asked of a cluster unless more are wanted
@@ -80,6 +81,8 @@ def main(
     if not console.is_terminal:  # a file has no width; the table wants some
         console = Console(width=WIDTH)
     with store.held():
+        name = path.stem if path.parent == OURS else str(path)
+        store.describe(command=shlex.join(["lingyun", "sweep", name]))
         return Sweep(plan, store, console).run(opener(plan, workers, dask, cluster))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from models.traffic import destinations
 from sim import ROOT
 from sim.report import commit, versions
+from sim.sweep.profile import profile
 from sim.sweep.statistics import grows, interval, joined, mser5
 from sim.trial import Run, Trial
 
@@ -24,7 +25,7 @@ FULL = 0.9999  # offered to an output, as part of its line: rounding is not a di
 SOURCES = [
     *sorted((ROOT / "models").rglob("*.py")),
     ROOT / "sim" / "trial.py",
-    *(ROOT / "sim" / "sweep" / name for name in ("point.py", "statistics.py")),
+    *(ROOT / "sim" / "sweep" / name for name in ("point.py", "profile.py", "statistics.py")),
 ]
 # Read once, when this process loads them: a file that is changed during a sweep changes no result.
 CODE = {
@@ -169,6 +170,7 @@ def _result(run: Run) -> dict[str, Any]:
     seen = (table.completed >= 0) & (table.cycle >= warmup)
     if not saturation and seen.any():
         found |= _delays(run, seen, warmup)
+    found["profile"] = profile(run, warmup, steady=not saturation)
     return found
 
 

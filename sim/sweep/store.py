@@ -12,7 +12,7 @@ from typing import Any
 
 from sim.sweep.point import Point, canonical
 
-__all__ = ["Store", "write_record"]
+__all__ = ["Store", "write_record", "write_whole"]
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -103,6 +103,10 @@ class Store:
     def save(self, record: Mapping[str, Any]) -> None:
         """Keep what came of a point."""
         write_record(self.folder / "points" / f"{record['identity']}.json", record)
+
+    def describe(self, **facts: Any) -> None:
+        """Keep what made the results, as ``sweep.json``."""
+        write_whole(self.folder / "sweep.json", canonical(facts) + "\n")
 
     def note(self, **facts: Any) -> None:
         """Add a line to ``log.jsonl``: what differs from run to run has no place in results."""
