@@ -100,7 +100,10 @@ MALFORMED = {
         (["sim", "--engine", "gpu"], "gpu"),
         (["sim", "--engine", "model", "--waves"], "--waves"),
         (["sim", "--output", "/dev/null/runs"], "/dev/null/runs"),
-        (["sweep", "iteration"], "no sweep 'iteration': name one of buffers, iterations, saturation"),
+        (
+            ["sweep", "iteration"],
+            "no sweep 'iteration': name one of buffers, iterations, saturation",
+        ),
         (["sweep", "iterations", "--workers", "0"], "0"),
         (["sweep", "iterations", "--cluster", "condor"], "condor"),
         (["point", "load"], "this is no point"),

@@ -499,6 +499,10 @@ def test_filters_are_kept_in_the_address(browse):
     assert rows_of(dom, "steady")[0][1] == "saturated"
     assert "saturated: no steady state" in chart(dom, "tail")
 
+    some = sweep(row(), row(0.9, 1, saturation=FULL), row(0.9, 2))
+    dom, _ = browse(document(gather([some])))
+    assert rows_of(dom, "saturation")[0][4] == "0.9 (1 of 2 runs)"
+
     dom, said = browse(page, "#pattern=none&other=1")
     assert said == [] and rows_of(dom, "saturation")[1][4] == "not seen", "as without a fragment"
 

@@ -126,7 +126,7 @@ def _point(load: float, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     results = [row["result"] for row in rows]
     profiles = [result["profile"] for result in results]
     why = [result["saturation"] for result in results if result["saturation"]]
-    steady = not why and all(result["delay"] is not None for result in results)
+    steady = all(result["delay"] is not None for result in results)
     return {
         "load": load,
         "runs": len(rows),

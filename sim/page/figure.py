@@ -231,7 +231,7 @@ def _saturation(figure: Figure, data: Data, lines: list[Data]) -> bool:
                 f"{last['load']:g}",
                 f"{carried:.3f}" + ("" if width is None else f" ± {width:.3f}"),
                 f"{last['ideal_carried']:.3f}",
-                f"{first['load']:g}" if first else "not seen",
+                _part(first) if first else "not seen",
             ]
         )
     table = axes.table(
@@ -252,6 +252,12 @@ def _saturation(figure: Figure, data: Data, lines: list[Data]) -> bool:
             cell.get_text().set_color(_look(data, lines[row - 1])[0])
     figure.set_size_inches(SIZE[0], 1.2 + 0.34 * len(rows))
     return True
+
+
+def _part(point: Data) -> str:
+    """The load of ``point``, and of how many of its runs it is too much, if not of all."""
+    some = point["saturated"] < point["runs"]
+    return f"{point['load']:g}" + f" ({point['saturated']} of {point['runs']} runs)" * some
 
 
 def _tail(figure: Figure, data: Data, lines: list[Data]) -> bool:

@@ -133,7 +133,7 @@ function plot(id, traces, layout) {
     paper_bgcolor: "#fff",
     plot_bgcolor: "#fff",
     hoverlabel: { font: FONT },
-    legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top", font: { ...FONT, size: 13 } },
+    legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top", font: { ...FONT, size: 12 } },
     showlegend: true,
   };
   Plotly.react(element(id), traces, { ...common, ...layout }, OPTIONS);
@@ -253,6 +253,9 @@ function fill(id, titles, lines, contents) {
   }
 }
 
+// Of a point at which some runs only are saturated, how many.
+const part = ({ saturated, runs }) => (saturated < runs ? ` (${saturated} of ${runs} runs)` : "");
+
 function drawTables(lines, load) {
   fill("saturation", ["load", "carried", "ideal", "saturates at"], lines, (line) => {
     const last = line.points[line.points.length - 1];
@@ -261,7 +264,7 @@ function drawTables(lines, load) {
       String(last.load),
       estimate(last.carried),
       text(last.ideal_carried),
-      first ? String(first.load) : "not seen",
+      first ? first.load + part(first) : "not seen",
     ];
   });
   fill("steady", ["delay", "x ideal", "p99"], lines, (line) => {
