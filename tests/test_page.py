@@ -501,7 +501,7 @@ def test_filters_are_kept_in_the_address(browse):
 
     some = sweep(row(), row(0.9, 1, saturation=FULL), row(0.9, 2))
     dom, _ = browse(document(gather([some])))
-    assert rows_of(dom, "saturation")[0][4] == "0.9 (1 of 2 runs)"
+    assert rows_of(dom, "saturation")[0][4] == "0.9 (1 of 2)"
 
     dom, said = browse(page, "#pattern=none&other=1")
     assert said == [] and rows_of(dom, "saturation")[1][4] == "not seen", "as without a fragment"

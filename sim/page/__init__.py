@@ -51,11 +51,12 @@ def gather(sources: Sequence[Sweep | Run]) -> dict[str, Any]:
     """All that the page shows, as plain data."""
     sweeps = [source for source in sources if isinstance(source, Sweep)]
     runs = [source for source in sources if isinstance(source, Run)]
+    names = dict.fromkeys(sweep.name for sweep in sweeps)
     found = curves(sweeps)
     clocks = {row["trial"]["config"]["clock_mhz"] for sweep in sweeps for row in sweep.rows}
     clock = clocks.pop() if len(clocks) == 1 else None
     return found | {
-        "title": f"Lingyun: {', '.join(dict.fromkeys(source.name for source in sources))}",
+        "title": f"Lingyun: {', '.join([*names, *['collectives'] * bool(runs)])}",
         "origins": [_origin(source) for source in sources],
         "switches": len({line["switch"] for line in found["lines"]}),
         "cycle": f" of {1e3 / clock:.3g} ns" if clock else "",

@@ -257,7 +257,7 @@ def _saturation(figure: Figure, data: Data, lines: list[Data]) -> bool:
 def _part(point: Data) -> str:
     """The load of ``point``, and of how many of its runs it is too much, if not of all."""
     some = point["saturated"] < point["runs"]
-    return f"{point['load']:g}" + f" ({point['saturated']} of {point['runs']} runs)" * some
+    return f"{point['load']:g}" + f" ({point['saturated']} of {point['runs']})" * some
 
 
 def _tail(figure: Figure, data: Data, lines: list[Data]) -> bool:

@@ -50,7 +50,7 @@ function filters() {
     found.push({ name: "load", title: "at load", options: loads, first: STEADY });
     const places = data.lines.map((_, n) => String(n));
     found.push({ name: "matrix", title: "matrix", options: places, first: places[0] });
-    found.push({ name: "scale", title: "delay axis", options: ["log", "linear"], first: "log" });
+    found.push({ name: "delay", title: "delay axis", options: ["log", "linear"], first: "log" });
   }
   const workloads = [...new Set(data.collectives.map((group) => group.workload))];
   if (workloads.length > 1)
@@ -206,7 +206,7 @@ function drawDelay(lines) {
 
 // From what is drawn, not from the ends of bars, which a logarithm may not reach.
 function delayAxis(lines) {
-  const log = chosen("scale") === "log";
+  const log = chosen("delay") === "log";
   const points = lines.flatMap((line) => line.points).filter((point) => point.delay);
   const values = points.flatMap((point) => [point.delay.mean, point.ideal]).filter((v) => v > 0);
   if (!values.length) return { range: log ? [-1, 1] : [0, 1], type: log ? "log" : "linear" };
@@ -254,7 +254,7 @@ function fill(id, titles, lines, contents) {
 }
 
 // Of a point at which some runs only are saturated, how many.
-const part = ({ saturated, runs }) => (saturated < runs ? ` (${saturated} of ${runs} runs)` : "");
+const part = ({ saturated, runs }) => (saturated < runs ? ` (${saturated} of ${runs})` : "");
 
 function drawTables(lines, load) {
   fill("saturation", ["load", "carried", "ideal", "saturates at"], lines, (line) => {
