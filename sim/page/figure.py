@@ -14,13 +14,14 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, ScalarFormatter
+from matplotlib.transforms import Bbox
 
 from sim.page.palette import GREY, GRID, INK, LINES, MARKS, MATRIX
 
 __all__ = ["draw", "label", "steady_load"]
 
 SIZE = (8.5, 5.2)  # inches
-STYLE = {
+STYLE: Any = {
     "font.size": 11,
     "text.color": INK,
     "axes.edgecolor": GREY,
@@ -51,8 +52,8 @@ def draw(data: Data, folder: Path, form: str) -> list[Path]:
         for name, figure in _figures(data):
             path = folder / f"{name}.{form}"
             draft = path.with_name(f".{path.name}.part")
-            date = {"metadata": {"Date": None}} if form == "svg" else {}
-            figure.savefig(draft, format=form, dpi=150, **date)
+            metadata = {"Date": None} if form == "svg" else None
+            figure.savefig(draft, format=form, dpi=150, metadata=metadata)
             draft.replace(path)
             written.append(path)
     return written
@@ -238,7 +239,7 @@ def _saturation(figure: Figure, data: Data, lines: list[Data]) -> bool:
         rows,
         colLabels=["", "load", "carried", "ideal", "saturates at"],
         colWidths=[0.4, 0.1, 0.2, 0.12, 0.18],
-        bbox=[0, 0, 1, 1],
+        bbox=Bbox.unit(),
         edges="horizontal",
     )
     table.auto_set_font_size(False)

@@ -126,17 +126,33 @@ function plot(id, traces, layout) {
     const { annotations } = layout;
     layout = { annotations, xaxis: { visible: false }, yaxis: { visible: false } };
   }
+  const rows = legendRows(id, traces);
   const common = {
     font: FONT,
-    margin: { l: 64, r: 16, t: 26, b: 48 },
+    margin: { l: 64, r: 16, t: 26, b: 62 + ROW * rows },
     modebar: { color: "#bbb", activecolor: palette.ink, bgcolor: "rgba(0,0,0,0)" },
     paper_bgcolor: "#fff",
     plot_bgcolor: "#fff",
     hoverlabel: { font: FONT },
-    legend: { orientation: "h", x: 0, y: -0.22, yanchor: "top", font: { ...FONT, size: 12 } },
+    legend: {
+      orientation: "h", x: 0, yref: "container", y: 0, yanchor: "bottom",
+      font: { ...FONT, size: 12 }, maxheight: ROW * 2 * (rows + 1),
+    },
     showlegend: true,
   };
   Plotly.react(element(id), traces, { ...common, ...layout }, OPTIONS);
+}
+
+// Rows that the legend will take. The chart grows with them: many lines leave it its height.
+const ROW = 22;
+function legendRows(id, traces) {
+  const chart = element(id);
+  chart.dataset.height ??= chart.clientHeight;
+  const names = traces.filter((trace) => trace.name && trace.showlegend !== false);
+  const widest = Math.max(0, ...names.map((trace) => trace.name.length)) * 7.2 + 52;
+  const rows = Math.ceil(names.length / Math.max(1, Math.floor((chart.clientWidth - 80) / widest)));
+  chart.style.height = `${Number(chart.dataset.height) + ROW * Math.max(0, rows - 1)}px`;
+  return rows;
 }
 
 function show(id, visible) {
