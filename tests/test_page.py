@@ -22,7 +22,8 @@ from sim.page.figure import label, steady_load
 from sim.page.source import Run, Sweep, read
 from sim.sweep import main as run_sweep
 from sim.sweep.point import Point, run_point
-from sim.sweep.profile import OCTAVE, histogram, joined_ports, waiting
+from sim.sweep.profile import OCTAVE, histogram, joined_ports, profile, waiting
+from sim.trial import Run as TrialRun
 from sim.trial import Trial
 
 FULL = "the switch falls behind"
@@ -146,21 +147,37 @@ def test_ports_are_joined_when_there_are_many():
 def test_profile_agrees_with_the_result():
     one = Trial(config=TINY.with_(speedup=1.25), cycles=4000, load=0.6)
     result = run_point(Point(one))["result"]
-    profile = result["profile"]
-    packets = np.array(profile["pairs"]["packets"])
-    assert packets.sum() == sum(count for _, count in profile["latency"]) > 1000
-    assert np.sum(profile["pairs"]["carried"]) / 2 == pytest.approx(result["carried"], rel=1e-3)
-    assert profile["latency"][-1][0] >= result["latency"]["max"]
-    assert profile["ideal_latency"][0][0] == profile["latency"][0][0] == TINY.latency
-    means = np.array(profile["pairs"]["latency"])
+    found = result["profile"]
+    packets = np.array(found["pairs"]["packets"])
+    assert packets.sum() == sum(count for _, count in found["latency"]) > 1000
+    assert np.sum(found["pairs"]["carried"]) / 2 == pytest.approx(result["carried"], rel=1e-3)
+    assert found["latency"][-1][0] >= result["latency"]["max"]
+    assert found["ideal_latency"][0][0] == found["latency"][0][0] == TINY.latency
+    means = np.array(found["pairs"]["latency"])
     assert TINY.latency < means.min() and means.max() < result["latency"]["p99"]
-    held = profile["waiting"]
+    held = found["waiting"]
     assert len(held["switch"]) == len(held["ideal"]) == 201 and held["switch"][0] == 0
     # Little's law: what waits is the rate times the time that it waits.
     mean = (packets * means).sum() / packets.sum()
     rate = result["carried"] * 2 / 1.25
     inside = np.mean(held["switch"][40:]) + np.mean(held["sender"][40:])
     assert inside == pytest.approx(rate * mean, rel=0.15)
+
+
+def test_profile_leaves_out_the_warm_up_and_counts_senders():
+    run = TrialRun(Trial(config=TINY, cycles=2000, load=1.0))
+    while not run.done:
+        run.advance()
+    table, found = run.packets, profile(run, 500, steady=True)
+    delivered = table.completed >= 0
+    late = (delivered & (table.cycle >= 500)).sum()
+    assert 0 < late < delivered.sum()
+    assert sum(count for _, count in found["latency"]) == late
+    assert np.sum(found["pairs"]["packets"]) == late
+    sender, switch = (found["waiting"][name][-1] for name in ("sender", "switch"))
+    assert sender == table.flits[table.injected < 0].sum() > 10, "full lines fall behind"
+    assert switch == table.flits[(table.injected >= 0) & ~delivered].sum()
+    assert profile(run, 500, steady=False)["latency"] is None
 
 
 # Lines
