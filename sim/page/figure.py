@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from sim.page.palette import GREY, GRID, INK, LINES, MARKS, MATRIX
@@ -130,7 +130,7 @@ def _sign(figure: Figure, data: Data, name: str, traffic: list[str], lines: list
         parts.append(f"load {steady_load(data, lines):g}")
     figure.suptitle(", ".join(parts), x=0.01, ha="left", fontsize=13)
     made = [
-        textwrap.fill(f"{origin['command']} · {origin['facts']}", round(figure.get_figwidth() * 19))
+        textwrap.fill(f"{origin['command']} · {origin['facts']}", round(figure.get_figwidth() * 17))
         for origin in data["origins"]
         if origin["kind"] == ("run" if name == "collectives" else "sweep")
     ]
@@ -173,6 +173,8 @@ def _delay(figure: Figure, data: Data, lines: list[Data]) -> bool:
             clip_on=False,
             zorder=5,
         )
+    if any(point["saturated"] for line in lines for point in line["points"]):
+        axes.plot([], [], "^", markerfacecolor="white", color=GREY, label="saturated, no delay")
     for n, ideal in enumerate(sorted({line["ideal"] for line in lines})):
         points = data["ideals"][ideal]
         axes.plot(
@@ -199,7 +201,7 @@ def _delay(figure: Figure, data: Data, lines: list[Data]) -> bool:
         room = max(values) / min(values)
         axes.set_ylim(min(values) / room**0.08, max(values) * room**0.18)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if room < 200 else (1,)))
-        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
     _legend(axes)
     return True
@@ -288,7 +290,7 @@ def _tail(figure: Figure, data: Data, lines: list[Data]) -> bool:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     axes.set_ylim(None, 1.5)
     axes.set_xlabel(f"latency, cycles{data['cycle']}")
