@@ -34,7 +34,7 @@ setup: $(READY) ## make .venv and install what is needed into it
 
 doctor:  ## check the machine, and say how to cure it
 lint:    ## style and types
-unit:    ## models and tools, without a simulator; a minute
+unit:    ## models and tools, without a simulator; three minutes
 sim:     ## run workloads through model and RTL    CONFIG= WORKLOAD= SEED= SCALE= WAVES=1
 sweep:   ## many runs of the model, side by side  SWEEP=
 report:  ## page and pictures of results            SWEEP=
