@@ -1,12 +1,13 @@
 """Golden model of rtl.backlog: how many flits of an ingress wait to be claimed.
 
-One number per queue; the bit vectors that it shows are changed where a number changes.
+One number per queue, and whether all of it is to be claimed at once; the bit vectors that it shows
+are changed where a number changes.
 """
 
 from collections import namedtuple
 
 from models.compiled import compiled, inner
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
 
@@ -25,9 +26,9 @@ BacklogInputs = namedtuple(
     "BacklogInputs",
     "announce_valid announce_queue announce_length announce_partial complete claim connects",
 )
-BacklogOutputs = namedtuple("BacklogOutputs", "one many taken_valid taken_flits taken_open")
+BacklogOutputs = namedtuple("BacklogOutputs", "waits many taken_valid taken_flits taken_open")
 BacklogState = namedtuple(
-    "BacklogState", "ready one many joined joined_flits arriving was_arriving"
+    "BacklogState", "ready together waits many joined joined_flits arriving was_arriving"
 )
 
 
@@ -39,7 +40,8 @@ def backlog_state(config: SwitchConfig, instances: int) -> BacklogState:
         BacklogState,
         {
             "ready": (instances, q),  # flits
-            "one": (instances, vector),
+            "together": (instances, q),  # only a connection claims them
+            "waits": (instances, SINGLES, vector),
             "many": (instances, vector),
             "joined": (instances,),  # queue of what was announced in the last cycle, or -1
             "joined_flits": (instances,),
@@ -54,33 +56,42 @@ def backlog_state(config: SwitchConfig, instances: int) -> BacklogState:
 
 @inner
 def backlog_show(s, n, queue):
-    """Both bits of ``queue``."""
+    """The bits of ``queue``."""
     word, bit = queue >> 6, queue & 63
     mask = 1 << bit
-    ready = s.ready[n, queue]
-    s.one[n, word] = (s.one[n, word] & ~mask) | ((ready >= 1) << bit)
-    s.many[n, word] = (s.many[n, word] & ~mask) | ((ready >= 2) << bit)
+    ready, together = s.ready[n, queue], s.together[n, queue]
+    s.many[n, word] = (s.many[n, word] & ~mask) | (together << bit)
+    for j in range(SINGLES):
+        waits = ready > j and (j == 0 or not together)
+        s.waits[n, j, word] = (s.waits[n, j, word] & ~mask) | (waits << bit)
 
 
 @inner
 def backlog_outputs(p, s, outputs, n):
     """What the registers show."""
-    for word in range(s.one.shape[1]):
-        outputs.one[n, word] = s.one[n, word]
+    for word in range(s.many.shape[1]):
+        for j in range(SINGLES):
+            outputs.waits[n, j, word] = s.waits[n, j, word]
         outputs.many[n, word] = s.many[n, word]
 
 
 @compiled
-def backlog_taken(outputs, s, n, claimed, connection):
-    """What the claim of stage 0, of this queue or -1, takes if it is a connection.
+def backlog_taken(p, outputs, s, n, claim, connection):
+    """What the claim of stage 0 takes if it is a connection.
 
-    What was announced in the last cycle shows already, but is left.
+    ``claim`` is the queue that each stage claims, or -1. What was announced in the last cycle shows
+    already, but is left; what an older stage claims goes before.
     """
     outputs.taken_valid[n] = connection
     if connection:
-        left = s.joined_flits[n] if s.joined[n] == claimed else 0
-        outputs.taken_flits[n] = s.ready[n, claimed] - left
-        outputs.taken_open[n] = s.was_arriving[n] == claimed
+        queue = claim[0]
+        flits = s.ready[n, queue]
+        if s.joined[n] == queue:
+            flits -= s.joined_flits[n]
+        for k in range(1, p.iterations):
+            flits -= claim[k] == queue
+        outputs.taken_flits[n] = flits
+        outputs.taken_open[n] = s.was_arriving[n] == queue
 
 
 @inner
@@ -90,12 +101,14 @@ def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, c
     ``claim`` is the queue that each stage claims, or -1, ``connection`` whether the claim of
     stage 0 takes all.
     """
-    for k in range(p.iterations):
+    for k in range(p.iterations - 1, -1, -1):  # older stages first
         claimed = claim[k]
         if claimed < 0:
             continue
         if k == 0 and connection:
-            s.ready[n, claimed] = s.joined_flits[n] if s.joined[n] == claimed else 0
+            left = s.joined_flits[n] if s.joined[n] == claimed else 0
+            s.ready[n, claimed] = left
+            s.together[n, claimed] = left > 1
         else:
             s.ready[n, claimed] -= 1
         backlog_show(s, n, claimed)
@@ -107,6 +120,8 @@ def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, c
         s.joined[n] = queue
         s.joined_flits[n] = length
         s.ready[n, queue] += length
+        if length > 1 or s.ready[n, queue] >= SINGLES + 2:
+            s.together[n, queue] = 1
         if partial:
             s.arriving[n] = queue
         backlog_show(s, n, queue)
@@ -129,7 +144,7 @@ def backlog_step(p, s, inputs, outputs, claim):
         backlog_outputs(p, s, outputs, n)
         unpack_claims(p, inputs, n, claim)
         connects = inputs.connects[n]
-        backlog_taken(outputs, s, n, claim[0], connects)
+        backlog_taken(p, outputs, s, n, claim, connects)
         backlog_clock(
             p,
             s,
@@ -158,7 +173,7 @@ class BacklogModel:
         )
         self.outputs = allocate(
             BacklogOutputs,
-            {"one": (instances, vector), "many": (instances, vector)}
+            {"waits": (instances, SINGLES, vector), "many": (instances, vector)}
             | dict.fromkeys(BacklogOutputs._fields[2:], (instances,)),
         )
         self.claim = allocate(namedtuple("Claims", "queue"), {"queue": (k,)}).queue

@@ -2,10 +2,27 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from math import ceil
+from math import ceil, gcd
 
-__all__ = ["LINGYUN", "NAMED", "NODE", "PROTO", "RACK", "TINY", "SwitchConfig", "named"]
+__all__ = [
+    "FRONT_FLITS",
+    "LINGYUN",
+    "NAMED",
+    "NODE",
+    "PROTO",
+    "RACK",
+    "SINGLES",
+    "TINY",
+    "SwitchConfig",
+    "named",
+]
 
+# Flits of a queue that can be claimed one by one within its loop: granted, claimed and counted, a
+# cycle each. With two more all of them are claimed together, at least two of which are then left.
+SINGLES = 3
+# Flits of an egress between the memory of its queues and the line. A flit that passes the memory by
+# is at hand at once, else it takes four cycles more; so many flits last for longer than that.
+FRONT_FLITS = 8
 CLASS_POLICIES = ("strict", "weighted")
 SCHEDULERS = ("islip", "wavefront")
 
@@ -168,6 +185,14 @@ class SwitchConfig:
         return self.ports * self.classes
 
     @property
+    def stride(self) -> int:
+        """Outputs from one diagonal of the wavefront to the next: about half of them.
+
+        So of two neighbouring outputs of an input each comes first about as often.
+        """
+        return max(s for s in range(1, self.ports // 2 + 1) if gcd(s, self.ports) == 1)
+
+    @property
     def words(self) -> int:
         """64-bit words in one flit."""
         return self.flit_bytes // 8
@@ -307,6 +332,8 @@ NODE = SwitchConfig(
     ingress_flits=1024,
     egress_flits=512,
     max_packet_bytes=4160,
+    scheduler="wavefront",  # with few ports a maximal matching at once is better than a pipeline
+    iterations=1,
 )
 RACK = SwitchConfig(
     name="RACK",

@@ -1,15 +1,16 @@
 """Golden model of rtl.egress: the queues of one output port, and the packet on its line.
 
-The RTL moves flits through a memory, registers behind it and the port register. Here a flit stays
-in one slot of a ring from its arrival until it is taken: ``check``, ``issued``, ``memory``,
-``fetch`` and ``o`` only say which slot, so each ring has five slots more than the queue is deep.
+The RTL moves flits through a memory, registers behind it, the front and the port register. Here a
+flit stays in one slot of a ring from its arrival until it is taken: ``check``, ``issued``,
+``memory``, ``fetch``, ``front`` and ``o`` only say which slot, so each ring has more slots than the
+queue is deep.
 """
 
 from collections import namedtuple
 
 from models.class_arbiter import class_arbiter_clock, class_arbiter_pick, class_arbiter_state
 from models.compiled import compiled, inner
-from models.config import SwitchConfig
+from models.config import FRONT_FLITS, SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
 from models.word import low_bits, odd
@@ -37,11 +38,12 @@ EgressOutputs = namedtuple(
 EgressState = namedtuple(
     "EgressState",
     "data count last error mark stored head tail deficit accepts ended in_packet owner check "
-    "check_class check_first check_wrong issued memory fetch o sending discarding occupancy",
+    "check_class check_first check_wrong issued memory fetch front front_head front_flits promised "
+    "o sending discarding occupancy",
 )
 
 EMPTY = -1
-EXTRA = 5  # flits of a class in the check stage and behind the queue
+EXTRA = 5 + FRONT_FLITS  # flits of a class in the check stage and behind the queue
 
 
 def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
@@ -64,6 +66,7 @@ def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     shapes["data"] = (instances, slots, config.words)
     for name in ("count", "last", "error", "mark"):
         shapes[name] = (instances, slots)
+    shapes["front"] = (instances, FRONT_FLITS)
     for name in ("stored", "head", "tail", "deficit"):
         shapes[name] = (instances, config.classes)
     state = allocate(EgressState, shapes)
@@ -97,6 +100,7 @@ def egress_outputs(p, state, outputs, n):
         and state.issued[n] == EMPTY
         and state.memory[n] == EMPTY
         and state.fetch[n] == EMPTY
+        and state.front_flits[n] == 0
         and slot == EMPTY
     )
     if slot != EMPTY:
@@ -176,28 +180,28 @@ def arrive(p, state, inputs, n):
 
 
 @inner
-def issue(p, state, passing, n):
-    """A flit leaves its queue, or ``passing`` (a slot or EMPTY) skips it; whether the latter.
+def issue(p, state, judged, n):
+    """Which flit goes on its way: its slot, or EMPTY; it is ``judged`` if that skips its queue.
 
     It is the next of the packet under way or else the first of another.
     """
+    if state.promised[n] == FRONT_FLITS:
+        return EMPTY
     ring = p.egress_depth + EXTRA
     c, requests = state.owner[n], 0
     for other in range(p.classes):
         requests |= (state.stored[n, other] > 0) << other
-    passed = requests == 0
-    if passed:
-        if passing == EMPTY:
-            return False
-        slot, c = passing, passing // ring
-        state.o[n] = slot
+    if requests == 0:
+        behind = state.issued[n] != EMPTY or state.memory[n] != EMPTY or state.fetch[n] != EMPTY
+        if judged == EMPTY or behind:
+            return EMPTY
+        slot, c = judged, judged // ring
     else:
         if not state.in_packet[n]:
             c = class_arbiter_pick(p, state.deficit[n], requests)
-        if state.issued[n] != EMPTY or state.stored[n, c] == 0:
-            return False
+        if state.stored[n, c] == 0:
+            return EMPTY
         slot = c * ring + state.head[n, c]
-        state.issued[n] = slot
         state.stored[n, c] -= 1
     state.head[n, c] = (state.head[n, c] + 1) % ring
     if p.weighted:
@@ -206,7 +210,21 @@ def issue(p, state, passing, n):
         state.deficit[n, c] -= 1
     state.in_packet[n] = not state.last[n, slot]
     state.owner[n] = c
-    return passed
+    return slot
+
+
+@inner
+def enter(state, slot, n):
+    """A flit, or EMPTY, comes to the front; the first of it goes into ``o`` if that is empty."""
+    if slot != EMPTY:
+        last = (state.front_head[n] + state.front_flits[n]) % FRONT_FLITS
+        state.front[n, last] = slot
+        state.front_flits[n] += 1
+    if state.o[n] == EMPTY and state.front_flits[n] > 0:
+        state.o[n] = state.front[n, state.front_head[n]]
+        state.front_head[n] = (state.front_head[n] + 1) % FRONT_FLITS
+        state.front_flits[n] -= 1
+        state.promised[n] -= 1
 
 
 @inner
@@ -220,25 +238,15 @@ def egress_clock(p, state, inputs, outputs, n):
     discarding = state.discarding[n]
     take(p, state, inputs, outputs, discarding, n)
     state.discarding[n] = inputs.reset[n] or (discarding and state.sending[n])
-    way_is_empty = (
-        state.o[n] == EMPTY
-        and state.fetch[n] == EMPTY
-        and state.memory[n] == EMPTY
-        and state.issued[n] == EMPTY
-    )
-    if state.o[n] == EMPTY:
-        state.o[n] = state.fetch[n]
-        state.fetch[n] = EMPTY
-    if state.fetch[n] == EMPTY:
-        state.fetch[n] = state.memory[n]
-        state.memory[n] = EMPTY
-    if state.memory[n] == EMPTY:
-        state.memory[n] = state.issued[n]
-        state.issued[n] = EMPTY
     judged = judge(p, state, outputs, n)
-    passed = issue(p, state, judged if way_is_empty else EMPTY, n)
-    if judged != EMPTY and not passed:
+    slot = issue(p, state, judged, n)
+    passes = slot != EMPTY and slot == judged
+    if judged != EMPTY and not passes:
         state.stored[n, state.check_class[n]] += 1
+    state.promised[n] += slot != EMPTY
+    enter(state, slot if passes else state.fetch[n], n)
+    state.fetch[n], state.memory[n] = state.memory[n], state.issued[n]
+    state.issued[n] = EMPTY if passes else slot
     arrive(p, state, inputs, n)
     state.accepts[n] = accepts
 

@@ -28,7 +28,7 @@ from models.classifier import (
     classifier_state,
 )
 from models.compiled import compiled, inner
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
 
@@ -52,7 +52,7 @@ IngressOutputs = namedtuple(
     "IngressOutputs",
     "i_ready program_ready o_valid o_flit_data o_flit_count o_flit_first o_flit_last o_flit_error "
     "o_flit_mark o_flit_parity released_valid released_queue accepted drop_valid drop_reason "
-    "drop_header broken_valid broken_reason occupancy idle one many taken_valid taken_flits "
+    "drop_header broken_valid broken_reason occupancy idle waits many taken_valid taken_flits "
     "taken_open complete lost",
 )
 IngressParts = namedtuple(
@@ -120,7 +120,7 @@ def ingress_step(p, parts, inputs, backlog, claim):
     ingress_outputs(p, parts, 0)
     backlog_outputs(p, parts.backlog, backlog, 0)
     unpack_claims(p, inputs, 0, claim)
-    backlog_taken(backlog, parts.backlog, 0, claim[0], inputs.connects[0])
+    backlog_taken(p, backlog, parts.backlog, 0, claim, inputs.connects[0])
     pop_valid, pop_queue = inputs.pop_valid[0], inputs.pop_queue[0]
     connects = inputs.connects[0]
     ingress_clock(p, parts, 0, inputs.inject[0], pop_valid, pop_queue, claim, connects)
@@ -138,7 +138,7 @@ class IngressModel:
             classifier_in
             | classifier_out
             | buffer_output_shapes(config, 1)
-            | {"claim": (1, k, vector), "one": (1, vector), "many": (1, vector)}
+            | {"claim": (1, k, vector), "waits": (1, SINGLES, vector), "many": (1, vector)}
         )
         self.inputs = allocate(
             IngressInputs, {name: wide.get(name, (1,)) for name in IngressInputs._fields}
@@ -159,7 +159,7 @@ class IngressModel:
         o.complete[:], o.lost[:] = parts.complete, parts.lost
         for name in set(ClassifierInputs._fields) & set(IngressInputs._fields):
             getattr(parts.classifier_in, name)[:] = getattr(i, name)
-        backlog = BacklogOutputs(o.one, o.many, o.taken_valid, o.taken_flits, o.taken_open)
+        backlog = BacklogOutputs(o.waits, o.many, o.taken_valid, o.taken_flits, o.taken_open)
         ingress_step(self.p, parts, i, backlog, self.claim)
         o.idle[:] = parts.classifier_out.idle & (parts.buffer_out.occupancy == 0)
         for part in (parts.classifier_out, parts.buffer_out):

@@ -13,7 +13,8 @@ Parameters = namedtuple(
     "Parameters",
     "ports classes queues words flit_bytes iterations ingress_flits egress_depth accept_flits "
     "reserve limit shared_flits short_flits mark_flits min_packet_bytes max_packet_bytes "
-    "max_packet_flits start_scale endpoints stall_cycles weighted wavefront class_weights",
+    "max_packet_flits start_scale endpoints stall_cycles stride weighted wavefront "
+    "class_weights",
 )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.class_arbiter import class_arbiter_clock, class_arbiter_pick, class_arbiter_state
 from models.compiled import compiled, inner
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from models.parameters import parameters
 from models.record import allocate
 from models.word import place
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 SchedulerInputs = namedtuple(
-    "SchedulerInputs", "one many taken_valid taken_flits taken_open complete lost accepts"
+    "SchedulerInputs", "waits many taken_valid taken_flits taken_open complete lost accepts"
 )
 SchedulerOutputs = namedtuple(
     "SchedulerOutputs",
@@ -139,12 +139,6 @@ def accept(p, s, many, k):
         n = s.grant_input[k, output]
         if n < 0 or (k == 0 and barred(s, n)):
             continue
-        considered = True
-        for older in range(k + 1, p.iterations):
-            if s.grant_input[older, output] == n:
-                considered = False
-        if not considered:
-            continue
         better = s.claim_output[k, n] < 0
         if not better:
             rival = s.claim_output[k, n]
@@ -176,7 +170,7 @@ def barred(s, n):
 
 
 @inner
-def collect(p, s, one, many):
+def collect(p, s, waits, many):
     """Who shows what in which stage: the first of the inputs that show a queue, ``first_input``.
 
     It is the first from the pointer of the output on, or -1; the wavefront wants to know them all,
@@ -187,7 +181,7 @@ def collect(p, s, one, many):
     if p.wavefront:
         s.want[:] = 0
     for n in range(p.ports):
-        stages = 0
+        stages = 0  # whose slots the input can give away
         if not busy(s, n) or barred(s, n):
             stages = 1
         for k in range(1, p.iterations):
@@ -195,24 +189,50 @@ def collect(p, s, one, many):
             overtakes = s.now[0] - s.claimed_at[n] <= 2 * k - 2
             if s.in_queue[n, slot] == FREE and not overtakes:
                 stages |= 1 << k
-        for word in range(one.shape[1]):
-            left = one[n, word] if stages else 0
+        for word in range(many.shape[1]):
+            left = waits[n, 0, word] if stages else 0
             while left:
                 lowest = left & -left
                 left ^= lowest
-                shows = 1 if many[n, word] & lowest else stages
-                if shows & stages and not pending(p, s, n, 64 * word + place(lowest)):
-                    show(p, s, n, 64 * word + place(lowest), shows & stages)
+                queue = 64 * word + place(lowest)
+                under_way = pending(p, s, n, queue)
+                if many[n, word] & lowest:
+                    if not under_way:
+                        show(p, s, n, queue, stages & 1)
+                else:
+                    flits = -under_way
+                    for j in range(SINGLES):
+                        flits += (waits[n, j, word] & lowest) != 0
+                    if flits > 0:
+                        show(p, s, n, queue, earliest(p, s, queue, flits, stages))
 
 
 @inner
 def pending(p, s, n, queue):
-    """There is a grant or a claim for input ``n`` at the output of ``queue``."""
-    output = queue // p.classes
+    """Grants and claims of the last cycle for ``queue`` of input ``n``."""
+    output, c = queue // p.classes, queue % p.classes
+    count = 0
     for k in range(p.iterations):
-        if s.grant_input[k, output] == n or s.claim_output[k, n] == output:
-            return True
-    return False
+        count += s.grant_input[k, output] == n and s.grant_class[k, output] == c
+        count += s.claim_queue[n, k] == queue
+    return count
+
+
+@inner
+def earliest(p, s, queue, flits, stages):
+    """Of the ``stages`` as many as there are ``flits``, those of the first slots.
+
+    Only those count whose slot the output can give away, too. Stage 0 is the last, and whether the
+    output is busy there is its own affair.
+    """
+    horizon = s.out_input.shape[1]
+    chosen = 0
+    for k in range(p.iterations - 1, 0, -1):
+        slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
+        if flits and stages >> k & 1 and s.out_input[queue // p.classes, slot] == FREE:
+            chosen |= 1 << k
+            flits -= 1
+    return chosen | (stages & 1 if flits else 0)
 
 
 @inner
@@ -269,7 +289,7 @@ def wavefront(p, s, k):
     s.matched[:] = 0
     for step in range(p.ports):
         for n in range(p.ports):
-            output = (n + s.now[0] + k + step) % p.ports
+            output = (n + p.stride * (s.now[0] + k + step)) % p.ports
             c = s.next_class[k, output]
             free = c >= 0 and s.next_input[k, output] < 0 and not s.matched[n]
             if free and s.want[k, output * p.classes + c, n]:
@@ -278,11 +298,14 @@ def wavefront(p, s, k):
 
 
 @inner
-def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, complete, lost, accepts):
+def scheduler_clock(
+    p, s, waits, many, taken_valid, taken_flits, taken_open, complete, lost, accepts
+):
     """Claims and grants of this cycle, then the clock edge.
 
-    ``one`` and ``many`` are bits in words, (ports, words); the other inputs have one entry per
-    port. Claims are left in ``claim_queue`` and ``connects``, for the next cycle.
+    ``waits`` (ports, SINGLES, words) and ``many`` (ports, words) are bits in words; the other
+    inputs have one entry per port. Claims are left in ``claim_queue`` and ``connects``, for the
+    next cycle.
     """
     horizon = s.in_queue.shape[1]
     k_all = p.iterations
@@ -290,7 +313,7 @@ def scheduler_clock(p, s, one, many, taken_valid, taken_flits, taken_open, compl
         if taken_valid[n]:
             s.left[n] = taken_flits[n] - 1
 
-    collect(p, s, one, many)  # with the claims of the last cycle
+    collect(p, s, waits, many)  # with the claims of the last cycle
     for k in range(k_all):
         accept(p, s, many, k)
     for k in range(k_all):
@@ -395,7 +418,7 @@ def scheduler_step(p, s, inputs, outputs, complete, lost):
     scheduler_clock(
         p,
         s,
-        inputs.one[0],
+        inputs.waits[0],
         inputs.many[0],
         inputs.taken_valid[0],
         inputs.taken_flits[0],
@@ -417,7 +440,7 @@ class SchedulerModel:
         self.inputs = allocate(
             SchedulerInputs,
             {
-                "one": (1, n, vector),
+                "waits": (1, n, SINGLES, vector),
                 "many": (1, n, vector),
                 "taken_valid": (1, n),
                 "taken_flits": (1, n),

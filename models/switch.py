@@ -124,7 +124,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
     return SwitchParts(
         ingress=ingress,
         backlog_out=BacklogOutputs(
-            one=ingress.backlog.one,
+            waits=ingress.backlog.waits,
             many=ingress.backlog.many,
             taken_valid=np.zeros(n, dtype=np.int64),
             taken_flits=np.zeros(n, dtype=np.int64),
@@ -209,11 +209,11 @@ def switch_cycle(p, inputs, outputs, parts):
         parts.connects[n] = parts.scheduler.connects[n]
         for k in range(p.iterations):
             parts.claim[n, k] = parts.scheduler.claim_queue[n, k]
-        backlog_taken(backlog, ingress.backlog, n, parts.claim[n, 0], parts.connects[n])
+        backlog_taken(p, backlog, ingress.backlog, n, parts.claim[n], parts.connects[n])
     scheduler_clock(
         p,
         parts.scheduler,
-        backlog.one,
+        backlog.waits,
         backlog.many,
         backlog.taken_valid,
         backlog.taken_flits,

@@ -1,15 +1,12 @@
 """Backlog of an ingress: the flits that wait to be claimed."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth import C, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.packet import length_shape
-from rtl.selection import encode
+from rtl.selection import at_least, encode
 from rtl.sweep import Sweep
 from rtl.tally import Tally
 
@@ -62,7 +59,7 @@ class TakenLayout(data.StructLayout):
 class Backlog(wiring.Component):
     """Count the flits of each queue that wait, and show which queues have some.
 
-    Latency: 1 cycle from ``announce`` and ``claim`` to ``one`` and ``many``; 0 cycles from
+    Latency: 1 cycle from ``announce`` and ``claim`` to ``waits`` and ``many``; 0 cycles from
     ``claim`` to ``taken``, which is read from distributed memory and subtracted. After reset counts
     are swept: nothing may be announced for ``queues`` cycles.
     Throughput: 1 packet in and ``iterations`` claims per cycle.
@@ -79,15 +76,19 @@ class Backlog(wiring.Component):
     complete : In(1)
         The packet that was announced as partial has come in.
     claim : In(queues).array(iterations)
-        Per stage: the queue that it claims, one-hot, or zero; no queue twice, nor one that was
-        claimed in one of the last two cycles. A claim takes one flit, of a queue that showed
-        ``one`` and not ``many`` in the last cycle, or in the one before that for stages other than
-        0; unless it ``connects``.
+        Per stage: the queue that it claims, one-hot, or zero. A claim takes one flit, unless it
+        ``connects``. It has been decided in the last cycle: of a queue that was shown then, or in
+        the cycle before for stages other than 0; of one that showed ``many`` only if it connects.
+        No queue is claimed more often than it was shown to have flits.
     connects : In(1)
         The claim of stage 0, of a queue that showed ``many`` in the last cycle, takes all that had
         been announced before that.
-    one, many : Out(queues)
-        Bit ``q``: at least one flit, at least two flits wait in queue ``q``. Registered.
+    waits : Out(queues).array(SINGLES)
+        Bit ``q`` of ``waits[0]``: flits wait in queue ``q``. Of ``waits[j]``: more than ``j`` do,
+        and can be claimed one by one. Registered.
+    many : Out(queues)
+        Bit ``q``: what waits in queue ``q`` is claimed together, as it is ``SINGLES + 2`` flits or
+        was, or not every flit is a packet of its own. Registered.
     taken : Out(TakenLayout)
         What the claim takes if it connects; meaningful while ``valid``. Combinational.
     """
@@ -100,7 +101,7 @@ class Backlog(wiring.Component):
                 "complete": In(1),
                 "claim": In(config.queues).array(config.iterations),
                 "connects": In(1),
-                "one": Out(config.queues),
+                "waits": Out(config.queues).array(SINGLES),
                 "many": Out(config.queues),
                 "taken": Out(TakenLayout(config)),
             }
@@ -108,45 +109,52 @@ class Backlog(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, announce, one, many = self.config, self.announce, self.one, self.many
+        config, announce, many = self.config, self.announce, self.many
         queues, stages = config.queues, range(config.iterations)
 
-        # What was announced in the last cycle: it shows by now, but no claim takes it. Nor does
-        # that of an older stage take what was announced a cycle earlier.
+        # What was announced in the last cycle: it shows by now, but no connection takes it.
         joined, completed = AnnounceSignature(config).create(path=("joined",)), Signal()
         m.d.sync += completed.eq(self.complete)
         for name in announce.signature.members:
             m.d.sync += getattr(joined, name).eq(getattr(announce, name))
-        earlier, earlier_several = Signal(queues), Signal()
 
-        # What shows.
-        joins, rest = Signal(queues), Signal(queues)
+        # What shows: of each queue a thermometer, whose bit j tells that more than j flits wait.
+        # Only its lowest bit is set while they have to be claimed together.
+        joins, rest, whole = (Signal(queues, name=n) for n in ("joins", "rest", "whole"))
         several, rest_several = announce.length != 1, joined.length != 1
         m.d.comb += [
             joins.eq(announce.valid << announce.queue),
             rest.eq(joined.valid << joined.queue),
+            whole.eq(self.claim[0] & self.connects.replicate(queues)),
         ]
-        m.d.sync += [earlier.eq(rest), earlier_several.eq(rest_several)]
-        older = reduce(or_, self.claim[1:], C(0, queues))
-        claimed = self.claim[0] | older
+        singles = [self.claim[0] & ~whole, *self.claim[1:]]
         for q in range(queues):
-            behind = older[q] & earlier[q]
-            rest_many = (rest[q] & rest_several) | (behind & (earlier_several | rest[q]))
-            left_one = Mux(claimed[q], rest[q] | behind, one[q])
-            left_many = Mux(claimed[q], rest_many, many[q])
+            level, claims = Signal(SINGLES + 1, name=f"level_{q}"), [c[q] for c in singles]
+            left, left_many = Signal.like(level, name=f"left_{q}"), Signal(name=f"left_many_{q}")
+            m.d.comb += [left.eq(level), left_many.eq(many[q])]
+            with m.If(whole[q]):
+                m.d.comb += [left.eq(rest[q]), left_many.eq(rest[q] & rest_several)]
+            with m.Elif(~many[q]):
+                for count in range(1, min(SINGLES, len(claims)) + 1):
+                    with m.If(at_least(count, claims)):
+                        m.d.comb += left.eq(level >> count)
+            together = Signal(name=f"together_{q}")
+            m.d.comb += together.eq(left_many | (joins[q] & (several | left[SINGLES])))
             m.d.sync += [
-                one[q].eq(left_one | joins[q]),
-                many[q].eq(left_many | (joins[q] & (left_one | several))),
+                many[q].eq(together),
+                level.eq(Mux(together, 1, Mux(joins[q], Cat(1, left), left))),
             ]
+            m.d.comb += [self.waits[j][q].eq(level[j]) for j in range(SINGLES)]
 
         # How much: the flits announced, less those claimed, counted for each stage by itself, so
-        # that each memory has one write port. Claims are counted a cycle late: no queue is claimed
-        # in two cycles that follow each other.
+        # that each memory has one write port. Claims are counted a cycle late.
         m.submodules.sweep = sweep = Sweep(queues)
 
-        def tally(name, reads):
+        def tally(name, reads, late=False):
             """A tally that reads these queues."""
-            m.submodules[name] = tally = Tally(queues, limit=config.limit, reads=len(reads))
+            m.submodules[name] = tally = Tally(
+                queues, limit=config.limit, reads=len(reads), late=late
+            )
             m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             return tally
@@ -160,9 +168,12 @@ class Backlog(wiring.Component):
         ]
         left = announced.count[1]
         for k in stages[::-1]:
-            claims = tally(f"claimed_{k}", [of_stage[k], of_stage[0]] if k else [of_stage[0]])
+            reads = [of_stage[k], of_stage[0]] if k else [of_stage[0]]
+            claims = tally(f"claimed_{k}", reads, late=True)
             value = claims.count[0] + 1
-            if k == 0:
+            if k:
+                left = left - (self.claim[k] & self.claim[0]).any()
+            else:
                 value = Mux(self.connects, left, value)
             m.d.sync += [
                 claims.target.eq(of_stage[k]),

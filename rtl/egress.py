@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from models.config import SwitchConfig
+from models.config import FRONT_FLITS, SwitchConfig
 from rtl.class_arbiter import ClassArbiter
 from rtl.crossbar import ArrivalSignature
 from rtl.packet import AxisLayout
@@ -227,19 +227,19 @@ class Egress(wiring.Component):
         with m.If(store):
             m.d.sync += ended.eq(arriving.last)
 
-        # Way out: issued, memory, fetch and o; each moves on if the next is empty or moves on, too.
+        # Way out: issued, memory and fetch, which move on in every cycle, front, and o. No more go
+        # on their way than the front has room for.
         full, fetched, reading, issued = Signal(), Signal(), Signal(), Signal()
         sending, discarding = Signal(), Signal()
         sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
         taken = full & (self.o.ready | discarding)
-        o_free, fetch_free, read_free, issue_free = Signal(), Signal(), Signal(), Signal()
+        o_free, leaves = Signal(), Signal()
+        promised = Signal(range(FRONT_FLITS + 1))  # flits between the queues and o
+        room = promised != FRONT_FLITS
         m.d.comb += [
             self.o.valid.eq(full & ~discarding),
             sends.eq(Mux(taken, ~self.o.payload.last, sending)),
             o_free.eq(~full | self.o.ready | discarding),
-            fetch_free.eq(~fetched | o_free),
-            read_free.eq(~reading | fetch_free),
-            issue_free.eq(~issued | read_free),
         ]
         m.d.sync += [sending.eq(sends), discarding.eq(self.reset | (discarding & sends))]
 
@@ -250,8 +250,8 @@ class Egress(wiring.Component):
         waits = held.any()  # whatever waits keeps all from passing: who is chosen takes longer
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
-            gets.eq(chosen & held & issue_free.replicate(config.classes)),
-            passes.eq(store & ~waits & ~issued & ~reading & ~fetched & o_free),
+            gets.eq(chosen & held & room.replicate(config.classes)),
+            passes.eq(store & ~waits & ~issued & ~reading & ~fetched & room),
             puts.eq(stores & ~passes.replicate(config.classes)),
         ]
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
@@ -287,8 +287,8 @@ class Egress(wiring.Component):
             write.data.eq(arriving),
             write.en.eq(store),  # the slot of a flit that passes by stays free
         ]
-        with m.If(issue_free):  # the memory is large and far away: it sees a register
-            m.d.sync += [issued.eq(gets.any()), read.addr.eq(Cat(head, reads))]
+        # The memory is large and far away: it sees a register.
+        m.d.sync += [issued.eq(gets.any()), read.addr.eq(Cat(head, reads))]
         for c in classes:
             with m.If(puts[c]):
                 m.d.sync += tails[c].eq(tail + 1)
@@ -323,19 +323,37 @@ class Egress(wiring.Component):
             with m.If(gets.any() | passes):
                 m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
 
-        # Port register.
         # The register at the memory's output is that of the block RAM, which nothing is written to
         # while it reads it: what is held was stored in an earlier cycle.
         output, fetch = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
-        leaving = Signal(layout)
-        m.d.comb += leaving.eq(Mux(fetched, fetch.as_value(), arriving.as_value()))
-        with m.If(read_free):
-            m.d.sync += [reading.eq(issued), output.eq(read.data)]
-        with m.If(fetch_free):
-            m.d.sync += [fetched.eq(reading), fetch.eq(output)]
+        m.d.sync += [
+            reading.eq(issued),
+            output.eq(read.data),
+            fetched.eq(reading),
+            fetch.eq(output),
+        ]
+
+        # Front and port register.
+        m.submodules.front = front = Memory(shape=layout, depth=FRONT_FLITS, init=[])
+        enter, first_of_front = front.write_port(), front.read_port(domain="comb")
+        enters, fronted = fetched | passes, Signal(range(FRONT_FLITS + 1))
+        entering, leaving = Signal(layout), Signal(layout)
+        m.d.comb += [
+            entering.eq(Mux(fetched, fetch.as_value(), arriving.as_value())),
+            leaving.eq(Mux(fronted.any(), first_of_front.data.as_value(), entering.as_value())),
+            leaves.eq(o_free & (fronted.any() | enters)),
+            enter.data.eq(entering),
+            enter.en.eq(enters & (~o_free | fronted.any())),
+        ]
+        m.d.sync += [
+            enter.addr.eq(enter.addr + enter.en),
+            first_of_front.addr.eq(first_of_front.addr + (o_free & fronted.any())),
+            fronted.eq(fronted + enters - leaves),
+            promised.eq(promised + (gets.any() | passes) - leaves),
+        ]
         with m.If(o_free):
             m.d.sync += [
-                full.eq(fetched | passes),
+                full.eq(fronted.any() | enters),
                 self.o.payload.data.eq(leaving.data),
                 self.o.payload.keep.eq(Mux(leaving.last, ~(-2 << leaving.count), ~0)),
                 self.o.payload.last.eq(leaving.last),
@@ -345,7 +363,9 @@ class Egress(wiring.Component):
         # Events.
         ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
         m.d.comb += [
-            self.idle.eq(~(self.checked | held.any() | issued | reading | fetched | full)),
+            self.idle.eq(
+                ~(self.checked | held.any() | issued | reading | fetched | fronted.any() | full)
+            ),
             self.discarded.eq(ends & discarding),
             self.errored.eq(ends & ~discarding & errs),
             self.delivered.eq(ends & ~discarding & ~errs),

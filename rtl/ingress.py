@@ -4,7 +4,7 @@ from amaranth import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.backlog import Backlog, TakenLayout
 from rtl.buffer import Buffer, PopSignature, ReleasedSignature
 from rtl.classifier import BrokenSignature, Classifier, DropSignature, ProgramSignature
@@ -16,8 +16,8 @@ __all__ = ["Ingress"]
 class Ingress(wiring.Component):
     """Take packets from a line, keep their flits, and show which queues wait for the scheduler.
 
-    Latency: 5 cycles from ``i`` to ``one``, and 2 cycles from ``pop`` to ``o``. Throughput: 1 flit
-    in and 1 out per cycle. Backpressure: ``i.ready`` is combinational in registers only.
+    Latency: 5 cycles from ``i`` to ``waits``, and 2 cycles from ``pop`` to ``o``. Throughput: 1
+    flit in and 1 out per cycle. Backpressure: ``i.ready`` is combinational in registers only.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Ingress(wiring.Component):
         As of :class:`rtl.classifier.Classifier`.
     inject, pop, o, released, occupancy
         As of :class:`rtl.buffer.Buffer`.
-    claim, connects, one, many, taken
+    claim, connects, waits, many, taken
         As of :class:`rtl.backlog.Backlog`.
     complete : Out(1)
         A packet that was announced as partial has come in. Two cycles after its last flit was
@@ -63,7 +63,7 @@ class Ingress(wiring.Component):
                 "broken": Out(BrokenSignature()),
                 "occupancy": Out(range(config.ingress_flits + 1)),
                 "idle": Out(1),
-                "one": Out(config.queues),
+                "waits": Out(config.queues).array(SINGLES),
                 "many": Out(config.queues),
                 "taken": Out(TakenLayout(config)),
                 "complete": Out(1),
@@ -101,12 +101,14 @@ class Ingress(wiring.Component):
             self.accepted.eq(classifier.accepted),
             self.occupancy.eq(buffer.occupancy),
             self.idle.eq(classifier.idle & (buffer.occupancy == 0)),
-            self.one.eq(backlog.one),
             self.many.eq(backlog.many),
             self.taken.eq(backlog.taken),
         ]
         m.d.comb += [
             inner.eq(outer) for outer, inner in zip(self.claim, backlog.claim, strict=True)
+        ]
+        m.d.comb += [
+            outer.eq(inner) for outer, inner in zip(self.waits, backlog.waits, strict=True)
         ]
         # No pop is lost after `complete`: a flit that was pushed can be popped two cycles later.
         arrived = Signal()

@@ -1,8 +1,10 @@
 """One of many, as one-hot vectors."""
 
-from amaranth import Cat, Mux, Value
+from collections.abc import Sequence
 
-__all__ = ["above", "encode", "first", "lowest"]
+from amaranth import C, Cat, Mux, Value
+
+__all__ = ["above", "at_least", "encode", "first", "lowest"]
 
 
 def smeared(vector: Value) -> Value:
@@ -12,6 +14,15 @@ def smeared(vector: Value) -> Value:
         vector = vector | (vector << step)[:width]
         step *= 2
     return vector[:width]
+
+
+def at_least(count: int, values: Sequence[Value]) -> Value:
+    """Per bit: at least ``count`` (1 or more) of the ``values`` have it set."""
+    reached: list[Value] = [C(0, 1)] * count  # by how many of those before: 1, 2, ..
+    for value in values:
+        for n in reversed(range(count)):
+            reached[n] = reached[n] | (reached[n - 1] & value if n else value)
+    return reached[-1]
 
 
 def lowest(vector: Value) -> Value:

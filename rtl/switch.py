@@ -4,7 +4,7 @@ from amaranth import Cat, Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
 from rtl.crossbar import Crossbar
 from rtl.egress import Egress
@@ -140,7 +140,6 @@ class Switch(wiring.Component):
                 ingress.pop.valid.eq(scheduler.match[n].valid),
                 ingress.pop.queue.eq(scheduler.match[n].queue),
                 ingress.connects.eq(scheduler.connects[n]),
-                scheduler.one[n].eq(ingress.one),
                 scheduler.many[n].eq(ingress.many),
                 scheduler.taken[n].eq(ingress.taken),
                 scheduler.complete[n].eq(ingress.complete),
@@ -154,6 +153,8 @@ class Switch(wiring.Component):
             ]
             for k in range(config.iterations):
                 m.d.comb += ingress.claim[k].eq(scheduler.claim[n][k])
+            for j in range(SINGLES):
+                m.d.comb += scheduler.waits[n][j].eq(ingress.waits[j])
         # All ports are programmed alike, and all are ready together.
         m.d.comb += self.program.ready.eq(ready[0])
 

@@ -26,7 +26,8 @@ class Trial:
     Parameters
     ----------
     cycles : int
-        Packets are generated in so many; below full load, what is inside is given time to come out.
+        Packets are generated in so many, less those that a reset takes; below full load, what is
+        inside is given time to come out.
     speedup : float or None
         Lines take 1 / ``speedup`` flits per cycle, whatever the configuration says; 1 is unshaped.
     pattern : str
@@ -77,9 +78,12 @@ class Trial:
         elif self.pattern == "flow":
             source, destination, cycle = 0, 1, np.zeros(self.cycles, np.int64)
         else:
-            return generate(
+            # A queue of each input per cycle is swept after reset, and until then nothing is taken:
+            # what gathers would last long at a high load.
+            start = min(self.config.queues + 1, self.cycles // 2)
+            table = generate(
                 self.line_config,
-                cycles=self.cycles,
+                cycles=self.cycles - start,
                 load=self.load,
                 pattern=self.pattern,
                 mix=self.mix,
@@ -87,6 +91,7 @@ class Trial:
                 class_shares=self.class_shares,
                 seed=self.seed,
             )
+            return table._replace(cycle=table.cycle + start)
         flits = {"single": 1, "eight": 8}[str(self.mix)]
         return packets(
             self.config,

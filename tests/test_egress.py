@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 from amaranth.sim import Simulator
 
-from models.config import NAMED, NODE, PROTO, TINY
+from models.config import FRONT_FLITS, NAMED, NODE, PROTO, TINY
 from models.egress import EgressModel
 from rtl.egress import Egress
 from sim.solver import prove
@@ -61,11 +61,13 @@ def test_model_accepts_while_a_connection_fits():
     driver, limit = Driver(), TINY.accept_flits
     driver.model.inputs.o_ready[0] = 0
     shows = []
-    for n in range(limit + 8):
+    on_way = FRONT_FLITS + 1
+    for n in range(on_way + limit + 4):
         outputs = driver.step((n, 1, 1, 1))
         shows.append((int(outputs.occupancy[0]), int(outputs.accepts[0])))
-    # Four flits are behind the queue, one is in the check stage, one comes, one is not counted yet.
-    assert [held for held, _ in shows[7:]] == list(range(1, limit + 2))
+    # What is on its way to the line has left the queue; one is in the check stage, one comes, one is
+    # not counted yet.
+    assert [held for held, _ in shows[on_way + 3 :]] == list(range(1, limit + 2))
     assert all(accepts == (0b11 if held <= limit else 0b01) for held, accepts in shows)
     assert [accepts for _, accepts in shows[-2:]] == [0b11, 0b01]
 

@@ -27,7 +27,7 @@ def test_model_shows_a_packet_five_cycles_after_its_flit():
     i.i_payload_keep[0], i.i_payload_last[0] = 0xFF, 1
     shown = []
     for _ in range(6):
-        shown.append(int(model.step().one[0, 0]))
+        shown.append(int(model.step().waits[0, 0, 0]))
         i.i_valid[0] = 0
     assert shown == [0] * 5 + [1 << TINY.classes]
 

@@ -3,7 +3,7 @@ from itertools import groupby
 import numpy as np
 import pytest
 
-from models.config import NODE, TINY
+from models.config import NODE, SINGLES, TINY
 from models.scheduler import SchedulerModel
 from rtl.scheduler import Scheduler
 from sim.solver import prove
@@ -22,10 +22,12 @@ class Queues:
         """One cycle; claimed flits leave their queues."""
         inputs, config = self.model.inputs, self.model.config
         inputs.accepts[:] = (1 << config.classes) - 1
-        inputs.one[:] = inputs.many[:] = inputs.taken_valid[:] = 0
+        inputs.waits[:] = inputs.many[:] = inputs.taken_valid[:] = 0
         for (n, queue), flits in self.flits.items():
-            inputs.one[0, n, 0] |= (flits >= 1) << queue
-            inputs.many[0, n, 0] |= (flits >= 2) << queue
+            together = flits >= SINGLES + 2
+            inputs.many[0, n, 0] |= together << queue
+            for j in range(SINGLES):
+                inputs.waits[0, n, j, 0] |= (flits > j and (j == 0 or not together)) << queue
         for n in range(config.ports):  # what was claimed in the last cycle shows in this one
             connects = self.model.state.connects[n]
             for k, queue in enumerate(self.model.state.claim_queue[n]):
@@ -69,7 +71,7 @@ def test_model_changes_connections_without_a_gap(scheduler):
 
 def test_model_keeps_slots_while_a_connection_is_open():
     queues = Queues(TINY)
-    queues.flits[0, 0], queues.flits[0, 2] = 4, 1
+    queues.flits[0, 0], queues.flits[0, 2] = 6, 1
     inputs = queues.model.inputs
     inputs.taken_open[0, 0] = 1
     served = []
@@ -117,7 +119,7 @@ def test_model_is_fair_between_inputs():
         TINY.with_(name="TINY-4", iterations=4, class_policy="weighted"),
         TINY.with_(name="TINY-wavefront", scheduler="wavefront", iterations=3),
         NODE,
-        NODE.with_(name="NODE-wavefront", scheduler="wavefront", class_policy="weighted"),
+        NODE.with_(name="NODE-islip", scheduler="islip", iterations=2, class_policy="weighted"),
     ],
     ids=lambda config: config.name,
 )
@@ -127,8 +129,9 @@ def test_rtl_matches_model(config):
 
 
 @pytest.mark.formal
-@pytest.mark.parametrize("scheduler", ["islip", "wavefront"])
-@pytest.mark.parametrize("ports", [3, 4])
+@pytest.mark.parametrize(
+    ("ports", "scheduler"), [(3, "islip"), (4, "islip"), (3, "wavefront"), (5, "wavefront")]
+)
 def test_matching_is_legal(ports, scheduler):
     config = TINY.with_(ports=ports, iterations=1, scheduler=scheduler)
     prove(MatchingProof(config), f"scheduler-{scheduler}-{ports}", depth=2)

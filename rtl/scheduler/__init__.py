@@ -4,7 +4,7 @@ from amaranth import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.scheduler.input import Input
 from rtl.scheduler.islip import Islip
@@ -18,7 +18,7 @@ POLICIES = {"islip": Islip, "wavefront": Wavefront}
 
 
 class Scheduler(wiring.Component):
-    """Match inputs and outputs; a claim takes all that waits in a queue.
+    """Match inputs and outputs; a claim takes one flit of a queue, or all that waits.
 
     ``iterations`` matchings are under way, two cycles each; index 0 of the stages is the youngest.
     See docs/microarchitecture.md, "Scheduling".
@@ -28,8 +28,9 @@ class Scheduler(wiring.Component):
 
     Members
     -------
-    one, many : In(queues).array(ports)
-        Per input: queues with at least one flit, with at least two.
+    waits : In(queues).array(ports, SINGLES)
+    many : In(queues).array(ports)
+        Per input: :class:`rtl.backlog.Backlog`.
     taken : In(TakenLayout).array(ports)
         Per input: what the connection has that ``claim`` tells.
     complete, lost : In(ports)
@@ -55,7 +56,7 @@ class Scheduler(wiring.Component):
         ports, queues, stages = config.ports, config.queues, config.iterations
         super().__init__(
             {
-                "one": In(queues).array(ports),
+                "waits": In(queues).array(ports, SINGLES),
                 "many": In(queues).array(ports),
                 "taken": In(TakenLayout(config)).array(ports),
                 "complete": In(ports),
@@ -88,7 +89,6 @@ class Scheduler(wiring.Component):
         for n, (port, output) in enumerate(zip(inputs, outputs, strict=True)):
             m.submodules[f"input_{n}"], m.submodules[f"output_{n}"] = port, output
             m.d.comb += [
-                port.one.eq(self.one[n]),
                 port.many.eq(self.many[n]),
                 port.taken.eq(self.taken[n]),
                 port.complete.eq(self.complete[n]),
@@ -105,6 +105,12 @@ class Scheduler(wiring.Component):
                 self.active[n].eq(output.active),
             ]
 
+        free = [
+            Cat(output.free[k] for output in outputs) for k in range(self.config.iterations - 1)
+        ]
+        for n, port in enumerate(inputs):
+            m.d.comb += [port.waits[j].eq(self.waits[n][j]) for j in range(SINGLES)]
+            m.d.comb += [port.free[k].eq(slots) for k, slots in enumerate(free)]
         for c in range(classes):
             several = transpose(f"many_{c}", [many[c::classes] for many in self.many])
             for n, output in enumerate(outputs):

@@ -7,10 +7,10 @@ from amaranth import C, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, encode, first, lowest
+from rtl.selection import above, at_least, encode, first, lowest
 from rtl.vector import Vector
 
 __all__ = ["Input"]
@@ -19,9 +19,9 @@ __all__ = ["Input"]
 class Input(wiring.Component):
     """Show queues to the outputs, accept one of their grants, and give slots to the connection.
 
-    Latency: 0 cycles from ``one`` to ``show``, 1 cycle from ``grant`` to ``claim`` and ``accept``;
-    ``2 * iterations - 1`` cycles from ``claim`` of stage 0 to ``match``, two fewer for each stage
-    on.
+    Latency: 0 cycles from ``waits`` to ``show``, 1 cycle from ``grant`` to ``claim`` and to
+    ``accept``; ``2 * iterations - 1`` cycles from ``claim`` of stage 0 to ``match``, two fewer for
+    each stage on.
     Fairness: among grants of the highest class (``strict``) or of any (``weighted``) the first
     output at or after the pointer; that moves to one past the output that is claimed, by the
     youngest stage if there are several. Three sets of pointers take turns, so that one is moved a
@@ -29,8 +29,11 @@ class Input(wiring.Component):
 
     Members
     -------
-    one, many : In(queues)
-        Queues with at least one flit, with at least two.
+    waits : In(queues).array(SINGLES)
+    many : In(queues)
+        Which queues have flits: :class:`rtl.backlog.Backlog`.
+    free : In(ports).array(iterations - 1)
+        Outputs whose slot of stage 1, 2, .. is not given away yet.
     taken : In(TakenLayout)
         What the connection has that was claimed in the last cycle.
     complete : In(1)
@@ -64,8 +67,9 @@ class Input(wiring.Component):
         self.queue_layout = data.StructLayout({"valid": 1, "queue": range(queues)})
         super().__init__(
             {
-                "one": In(queues),
+                "waits": In(queues).array(SINGLES),
                 "many": In(queues),
+                "free": In(ports).array(stages - 1),
                 "taken": In(TakenLayout(config)),
                 "complete": In(1),
                 "lost": In(1),
@@ -86,27 +90,37 @@ class Input(wiring.Component):
         m = Module()
         ports, classes, stages = self.config.ports, self.config.classes, self.config.iterations
 
-        # Shows. A grant that is not answered yet hides the queues of its output, and so does a
-        # claim that they do not show yet.
+        # Shows: a queue as often as it has flits, each in the first slot that input and output can
+        # both give away. What is granted and not answered, or claimed and not counted yet, is no
+        # longer there. Who has to be claimed as a whole shows once, and has all slots from there.
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
-        pending = reduce(or_, [*self.grant, *self.accept])
         # A flit that comes behind a connection may not have a slot before it.
         recent, connecting = Signal(2 * stages), Signal()
         m.d.sync += recent.eq(Cat(connecting, recent))
-        for k in range(stages):
-            shown = self.one & ~self.many if k else self.one
-            ahead_of_it = recent[: max(0, 2 * k - 2)].any()
-            hidden = pending | (held[k] | ahead_of_it).replicate(ports)
-            for c, show in enumerate(self.show[k]):
-                m.d.comb += show.eq(shown[c::classes] & ~hidden)
+        gives = [Signal(name=f"gives_{k}") for k in range(stages)]
+        for k, give in enumerate(gives):
+            m.d.comb += give.eq(~(held[k] | recent[: max(0, 2 * k - 2)].any()))
+        for c in range(classes):
+            waits, many = [wait[c::classes] for wait in self.waits], self.many[c::classes]
+            pending = [claim[c::classes] for claim in self.claim]
+            for grant, picked in zip(self.grant, self.traffic_class, strict=True):
+                pending.append(grant & Cat(picked[o][c] for o in range(ports)))
+            taken = pending  # by what is under way, and by the slots before
+            for k in reversed(range(stages)):
+                shows = Signal(ports, name=f"shows_{k}_{c}")
+                left = [wait & ~at_least(j + 1, taken) for j, wait in enumerate(waits)]
+                if k:
+                    left[0] = left[0] & ~many
+                    taken = [*taken, gives[k].replicate(ports) & self.free[k - 1]]
+                elif stages > 1:
+                    left.append(many & ~at_least(1, pending))
+                m.d.comb += shows.eq(reduce(or_, left))
+                m.d.comb += self.show[k][c].eq(shows & gives[k].replicate(ports))
 
         # Accepts.
         pointers = [Signal(ports, name=f"pointer_{j}") for j in range(3)]  # outputs at or after it
         m.d.sync += [pointers[(j + 1) % 3].eq(pointers[j]) for j in range(3)]
-        older = 0
         for k in reversed(range(stages)):
-            candidates = self.grant[k] & ~older
-            older |= self.grant[k]
             # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
             picks = [Signal(ports, name=f"pick_{k}_{c}") for c in range(classes)]
             choice = Signal(ports, name=f"choice_{k}")
@@ -117,13 +131,13 @@ class Input(wiring.Component):
                 for c, pick in enumerate(picks):
                     grants = Signal(ports, name=f"grants_{k}_{c}")
                     m.d.comb += [
-                        grants.eq(candidates & mine[c]),
+                        grants.eq(self.grant[k] & mine[c]),
                         any_of[-1 - c].eq(grants.any()),
                         pick.eq(first(grants, pointers[0]) & best[-1 - c].replicate(ports)),
                     ]
                 m.d.comb += choice.eq(reduce(or_, picks))
             else:
-                m.d.comb += choice.eq(first(candidates, pointers[0]))
+                m.d.comb += choice.eq(first(self.grant[k], pointers[0]))
                 m.d.comb += [pick.eq(choice & o) for pick, o in zip(picks, mine, strict=True)]
             # Nothing for stage 0 while the last connection begins.
             refused = self.connects if k == 0 else C(0, 1)

@@ -14,7 +14,8 @@ class Diagonals(wiring.Component):
     """Match ``ports`` inputs and outputs, all pairs of one wrapped diagonal at a time.
 
     Pairs of a diagonal share neither input nor output. Diagonal ``d`` holds the pairs of input
-    ``n`` and output ``(n + d) % ports``.
+    ``n`` and output ``(n + d * stride) % ports``: so neighbours, whose traffic often belongs
+    together, do not follow each other, which would nearly always prefer the first of two.
 
     Latency: 0 cycles; the path is ``ports`` diagonals long.
 
@@ -22,6 +23,8 @@ class Diagonals(wiring.Component):
     ----------
     ports : int
         Inputs, and outputs.
+    stride : int
+        Outputs from one diagonal to the next; has no divisor in common with ``ports``.
 
     Members
     -------
@@ -33,8 +36,8 @@ class Diagonals(wiring.Component):
         Per output: its input, one-hot, or zero.
     """
 
-    def __init__(self, ports: int):
-        self.ports = ports
+    def __init__(self, ports: int, stride: int):
+        self.ports, self.stride = ports, stride
         super().__init__(
             {
                 "request": In(ports).array(ports),
@@ -55,7 +58,9 @@ class Diagonals(wiring.Component):
         ports = range(self.ports)
 
         requests = Signal(Vector(self.ports, self.ports))
-        diagonals = Cat(self.request[(n + d) % self.ports][n] for d in ports for n in ports)
+        diagonals = Cat(
+            self.request[(n + d * self.stride) % self.ports][n] for d in ports for n in ports
+        )
         m.d.comb += requests.eq(self.turn(diagonals, self.start))
 
         # Bit n of `outputs` is the output that input n meets on the diagonal at hand.
@@ -67,7 +72,7 @@ class Diagonals(wiring.Component):
             m.d.comb += [
                 match.eq(requests[d] & inputs & outputs),
                 free_inputs.eq(inputs & ~match),
-                free_outputs.eq((outputs & ~match).rotate_right(1)),
+                free_outputs.eq((outputs & ~match).rotate_right(self.stride)),
             ]
             inputs, outputs = free_inputs, free_outputs
             matches.append(match)
@@ -77,8 +82,10 @@ class Diagonals(wiring.Component):
             m.d.comb += back.eq(self.ports - self.start)
         matched = Signal(Vector(self.ports, self.ports))
         m.d.comb += matched.eq(self.turn(Cat(matches), back))
+        step = pow(self.stride, -1, self.ports)  # diagonals from one output to the next
         for n in ports:
-            m.d.comb += self.grant[n].eq(Cat(matched[(n - i) % self.ports][i] for i in ports))
+            diagonal = [(n - i) * step % self.ports for i in ports]
+            m.d.comb += self.grant[n].eq(Cat(matched[d][i] for i, d in enumerate(diagonal)))
         return m
 
 
@@ -101,7 +108,7 @@ class Wavefront(Matching):
             m.d.sync += start.eq(start + 1)
 
         for k in range(self.config.iterations):
-            m.submodules[f"diagonals_{k}"] = diagonals = Diagonals(ports)
+            m.submodules[f"diagonals_{k}"] = diagonals = Diagonals(ports, self.config.stride)
             ahead = start + k % ports
             m.d.comb += diagonals.start.eq(Mux(ahead < ports, ahead, ahead - ports))
             for n in range(ports):

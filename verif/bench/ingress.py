@@ -9,7 +9,7 @@ import numpy as np
 from models.config import SwitchConfig
 from models.ingress import IngressModel
 from rtl.ingress import Ingress
-from verif.bench.backlog import drive_claims
+from verif.bench.backlog import Claimer
 from verif.bench.classifier import Operator, Packet, PacketSource, count_events, words
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_config
@@ -23,7 +23,7 @@ class Scheduler:
     def __init__(self, model: IngressModel, pops: float, rng: np.random.Generator):
         self.model, self.pops, self.rng = model, pops, rng
         self.matched: deque[list[int]] = deque()  # queue and flits left of each claim
-        self.before = np.zeros((2, model.config.queues), dtype=int)  # flits that were ready
+        self.claimer = Claimer(model.config, rng)
 
     def drive(self) -> None:
         model, i, backlog = self.model, self.model.inputs, self.model.parts.backlog
@@ -38,11 +38,13 @@ class Scheduler:
         ready = backlog.ready[0].copy()
         if backlog.joined[0] >= 0:  # what was announced in the last cycle is left
             ready[backlog.joined[0]] -= backlog.joined_flits[0]
-        claimed = drive_claims(i, backlog.ready[0], self.before, model.config, eagerness, self.rng)
-        for k, queue in enumerate(claimed):
-            if queue >= 0:
+        claimed = self.claimer.drive(i, backlog, eagerness)
+        for k in reversed(range(len(claimed))):  # older stages are matched before
+            if claimed[k] >= 0:
                 takes_all = k == 0 and i.connects[0]
-                self.matched.append([queue, int(ready[queue]) if takes_all else 1])
+                flits = ready[claimed[k]] if takes_all else 1
+                ready[claimed[k]] -= flits
+                self.matched.append([claimed[k], int(flits)])
 
 
 class Checker:

@@ -41,7 +41,8 @@ class Ingresses:
         n, q = config.ports, config.queues
         self.backlogs = [BacklogModel(config) for _ in range(n)]
         self.packets = [[deque() for _ in range(q)] for _ in range(n)]  # whole, popped in order
-        self.before = np.zeros((n, 2, q), dtype=int)  # flits that were ready in the last cycles
+        # Flits that are not claimed: of those that show now, a cycle and two cycles ago.
+        self.shown = np.zeros((3, n, q), dtype=int)
         self.stored = np.zeros((n, q), dtype=int)  # flits that can be popped
         self.used = np.zeros((n, q), dtype=int)
         self.arriving: list[list[int] | None] = [None] * n  # queue, flits to come, to announce
@@ -56,10 +57,10 @@ class Ingresses:
         inputs, claims = model.inputs, model.state
         for n, backlog in enumerate(self.backlogs):
             shown = backlog.state
-            inputs.one[0, n], inputs.many[0, n] = shown.one[0], shown.many[0]
+            inputs.waits[0, n], inputs.many[0, n] = shown.waits[0], shown.many[0]
             # The answer comes in the cycle of the claim: which that is, the model knows.
             told = backlog.outputs
-            backlog_taken(told, shown, 0, claims.claim_queue[n, 0], claims.connects[n])
+            backlog_taken(backlog.p, told, shown, 0, claims.claim_queue[n], claims.connects[n])
             for name in ("taken_valid", "taken_flits", "taken_open"):
                 getattr(inputs, name)[0, n] = getattr(told, name)[0]
             self.arrive(n, backlog.inputs)
@@ -98,7 +99,6 @@ class Ingresses:
     def clock(self, o: SchedulerOutputs, seen: Coverage) -> None:
         """Claims and pops of this cycle, held against the lists."""
         config = self.config
-        claimed_from = [set() for _ in range(config.ports)]
         listening = {
             int(o.select_input[0, output]): output
             for output in range(config.ports)
@@ -110,29 +110,37 @@ class Ingresses:
             i = backlog.inputs
             i.claim[0] = o.claim[0, n]
             i.connects[0] = o.connects[0, n >> 6] >> (n & 63) & 1
-            for k in range(config.iterations):
+            for k in reversed(range(config.iterations)):  # older stages first
                 for word in range(i.claim.shape[2]):
                     bits = int(np.uint64(i.claim[0, k, word]))
                     assert bits & (bits - 1) == 0
                     if bits:
                         queue = 64 * word + bits.bit_length() - 1
-                        assert queue not in claimed_from[n]
-                        claimed_from[n].add(queue)
-                        before = self.before[n, min(k, 1), queue]
-                        connects = k == 0 and bool(i.connects[0])
-                        assert before > 1 if connects else before == 1
-                        seen["connection" if connects else f"one in {k}"] += 1
-            self.before[n, 1] = self.before[n, 0]
-            self.before[n, 0] = backlog.state.ready[0]
-            self.before[n][:, list(claimed_from[n])] = 0  # that shows a cycle later
+                        self.claim(n, k, queue, k == 0 and bool(i.connects[0]), seen)
             assert (n in listening) == bool(o.match_valid[0, n])
             backlog.step()
             if o.match_valid[0, n]:
                 self.pop(n, int(o.match_queue[0, n]), listening[n], o, seen)
+        shows = self.shown[0].copy()
+        for n, backlog in enumerate(self.backlogs):
+            i = backlog.inputs
+            shows[n, i.announce_queue[0]] += i.announce_valid[0] * i.announce_length[0]
+        self.shown = np.stack((shows, *self.shown[:2]))
         for n, queue in self.pushed:
             self.stored[n, queue] += 1
         self.complete[self.completed] = True
         self.pushed, self.completed = [], []
+
+    def claim(self, n: int, k: int, queue: int, connects: bool, seen: Coverage) -> None:
+        """One flit that showed when it was granted, or all that showed when it was accepted."""
+        flits = self.shown[1, n, queue] if connects else 1
+        self.shown[:, n, queue] -= flits
+        if connects:
+            assert flits == self.backlogs[n].outputs.taken_flits[0] >= 2
+            seen["connection"] += 1
+        else:
+            assert self.shown[2, n, queue] >= 0
+            seen[f"one in {k}"] += 1
 
     def pop(self, n: int, queue: int, output: int, o: SchedulerOutputs, seen: Coverage) -> None:
         assert queue // self.config.classes == output

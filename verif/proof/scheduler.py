@@ -1,10 +1,12 @@
 """What rtl.scheduler must satisfy for every input, at any time."""
 
+from itertools import pairwise
+
 from amaranth import C, Module, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 
-from models.config import SwitchConfig
+from models.config import SINGLES, SwitchConfig
 from rtl.scheduler import POLICIES, Scheduler
 
 __all__ = ["MatchingProof", "SchedulerProof"]
@@ -72,9 +74,8 @@ class SchedulerProof(wiring.Component):
     """Inputs and outputs agree on every slot, so nobody is matched twice. Bounded.
 
     The inputs are those of :class:`rtl.scheduler.Scheduler`, free but for what the ingress
-    promises: a queue that shows two flits shows one, and shows what it did until the cycle after
-    its claim; what a connection takes is two flits or more, and only an open connection loses
-    slots.
+    promises: what shows stays until the cycle after its claim; what a connection takes is two flits
+    or more, and only an open connection loses slots.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -95,7 +96,6 @@ class SchedulerProof(wiring.Component):
             opens = dut.connects[n] & self.taken[n].open
             m.d.sync += opened.eq((opened | opens) & ~self.complete[n])
             m.d.comb += [
-                Assume((self.many[n] & ~self.one[n]) == 0),
                 Assume(self.taken[n].valid == dut.connects[n]),
                 Assume(self.taken[n].flits >= 2),
                 Assume(self.taken[n].flits <= self.config.limit),
@@ -107,17 +107,39 @@ class SchedulerProof(wiring.Component):
             for o in ports:
                 queue = o * classes + dut.select[o].traffic_class
                 m.d.comb += Assert(~served[o] | (match.queue == queue))
-            claims, showed = 0, Signal(self.config.queues, name=f"showed_{n}")
-            for claim in dut.claim[n]:
-                m.d.comb += [
-                    Assert(one_hot_or_zero(claim)),
-                    Assert((claim & ~showed) == 0),  # nobody takes what is not there
-                    Assert((claim & claims) == 0),  # nor twice
-                ]
-                claims |= claim
-            m.d.sync += showed.eq(self.one[n] & ~claims)
-            for name, shown in (("one", self.one[n]), ("many", self.many[n])):
-                left = Signal(self.config.queues, name=f"{name}_left_{n}")  # if nobody took it
-                m.d.sync += left.eq(shown & ~claims)
-                m.d.comb += Assume((left & ~shown) == 0)
+            self.claims_what_is_there(m, n)
         return m
+
+    def claims_what_is_there(self, m, n: int) -> None:
+        """No queue of input ``n`` is claimed more often than it has shown flits.
+
+        What shows is free, but what nobody has claimed still shows. A claim was granted two cycles
+        before, when the claims of that cycle and of the next did not show yet.
+        """
+        claims, queues = self.dut.claim[n], self.config.queues
+        whole, was_whole = Signal(queues, name=f"whole_{n}"), Signal(queues, name=f"was_whole_{n}")
+        m.d.comb += whole.eq(claims[0] & self.dut.connects[n].replicate(queues))
+        m.d.sync += was_whole.eq(whole)
+        m.d.comb += [Assert(one_hot_or_zero(claim)) for claim in claims]
+        for q in range(queues):
+            shows, many, count = (
+                sum(w[q] for w in self.waits[n]),
+                self.many[n][q],
+                sum(c[q] for c in claims),
+            )
+            showed = [Signal(range(SINGLES + 1), name=f"showed_{n}_{q}_{age}") for age in (1, 2)]
+            together = [Signal(name=f"together_{n}_{q}_{age}") for age in (1, 2)]
+            counts = [Signal(range(len(claims) + 1), name=f"count_{n}_{q}_{age}") for age in (1, 2)]
+            for now, (before, earlier) in (shows, showed), (many, together), (count, counts):
+                m.d.sync += [before.eq(now), earlier.eq(before)]
+            # A thermometer, of which only the lowest bit is set while all is claimed together.
+            for waits, more in pairwise(self.waits[n]):
+                m.d.comb += Assume(~more[q] | (waits[q] & ~many))
+            m.d.comb += [
+                Assume(~many | self.waits[n][0][q]),
+                Assume(many | was_whole[q] | ~together[0]),
+                Assume(many | together[0] | (shows + counts[0] >= showed[0])),
+                Assert((count == 0) | (count + counts[0] + counts[1] <= showed[1])),
+                Assert(whole[q] == (claims[0][q] & together[0])),
+                Assert((count == 0) | ~together[1] | whole[q]),
+            ]
