@@ -1,16 +1,44 @@
 """Golden models: what the RTL must do, in every clock cycle.
 
+A notebook finds here what it needs first: ``from models import NODE, Trial, measure``.
+
 Compiled loops are cached under ``build/numba``, in a folder named after the source of all models:
 numba itself looks at the file of a function only, not at those of the functions it calls, and
 would go on using a compiled switch after one of its leaves has changed.
 """
 
 import hashlib
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numba
+
+if TYPE_CHECKING:
+    from models.config import LINGYUN, NODE, PROTO, RACK, TINY, SwitchConfig
+    from models.trial import Run, Trial, measure
+
+__all__ = [
+    "LINGYUN",
+    "NODE",
+    "PROTO",
+    "RACK",
+    "TINY",
+    "Run",
+    "SwitchConfig",
+    "Trial",
+    "measure",
+]
 
 _FOLDER = Path(__file__).resolve().parent
 _SOURCES = sorted(_FOLDER.rglob("*.py"))
 _DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:16]
 numba.config.CACHE_DIR = str(_FOLDER.parent / "build" / "numba" / _DIGEST)  # type: ignore[attr-defined]
+
+
+def __getattr__(name: str) -> Any:
+    """A name of ``__all__``, when it is asked for: whoever needs one model does not load all."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "models.trial" if name in ("Run", "Trial", "measure") else "models.config"
+    return getattr(import_module(home), name)

@@ -1,6 +1,6 @@
 """One run of traffic through the switch: what is sent, and what came of it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -12,14 +12,13 @@ from models.ideal import Ideal, flit_delay, ideal
 from models.rig import Rig
 from models.traffic import Packets, generate, line_of, packets
 
-__all__ = ["CHUNK", "Run", "Trial", "measure"]
+__all__ = ["Run", "Trial", "measure"]
 
-CHUNK = 256  # cycles that the model runs ahead of the RTL
 ALONE = 1 << 14  # cycles that it runs in one call, where there is no RTL
 SOLITARY = 64  # cycles between two packets that have the switch for themselves
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Trial:
     """What is to be run.
 
@@ -41,7 +40,8 @@ class Trial:
     """
 
     config: SwitchConfig
-    cycles: int
+    _: KW_ONLY
+    cycles: int = 20_000
     speedup: float | None = None
     pattern: str = "uniform"
     load: float = 1.0
@@ -161,8 +161,14 @@ class Run:
     def result(self) -> dict[str, Any]:
         """What came of it; delays in flit times of the line, rates as parts of the line rate.
 
-        ``ratio`` and ``excess`` compare the delay beyond zero-load latency with the ideal switch.
-        The first tenth of the cycles is left out.
+        - ``delay``, ``ideal``: mean delay of a flit, here beyond the zero-load latency, and in the
+          ideal switch; ``excess`` and ``ratio`` compare them
+        - ``carried``, ``ideal_carried``: flits out, of what all lines can carry
+        - ``latency``: least and most cycles from head in to head out
+        - ``offered``, ``delivered``: packets; ``cycles``: that were run
+
+        The first tenth of the cycles is left out of delays and rates. A delay means nothing if the
+        switch does not keep up: it grows with the length of the run.
         """
         trial, table = self.trial, self.packets
         config, rate = trial.config, trial.line_config.line_flits_per_cycle
@@ -190,7 +196,7 @@ class Run:
 
 
 def measure(trial: Trial) -> dict[str, Any]:
-    """Run ``trial`` in the model alone."""
+    """Run ``trial`` in the model alone; what came of it, as ``Run.result`` says."""
     run = Run(trial)
     while not run.done:
         run.advance()

@@ -8,11 +8,11 @@ from rich.progress import Progress
 
 import sim.bench
 from models.config import NODE, TINY
+from models.trial import SOLITARY, Run, Trial, measure
 from sim.bench import SECTIONS, main
 from sim.bench.check import Check, number
 from sim.bench.fairness import Overload, overloaded
 from sim.bench.runner import Runner, middle
-from sim.trial import SOLITARY, Run, Trial, measure
 
 WEIGHTED = TINY.with_(class_policy="weighted")
 

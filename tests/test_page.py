@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from models.config import NODE, TINY
+from models.trial import Run as TrialRun
+from models.trial import Trial
 from sim import ROOT, cli
 from sim.page import gather, main
 from sim.page.curve import axes, curves, tail
@@ -23,8 +25,6 @@ from sim.page.source import Run, Sweep, read
 from sim.sweep import main as run_sweep
 from sim.sweep.point import Point, run_point
 from sim.sweep.profile import OCTAVE, histogram, joined_ports, profile, waiting
-from sim.trial import Run as TrialRun
-from sim.trial import Trial
 
 FULL = "the switch falls behind"
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from scipy.signal import lfilter
 
 from models.config import NODE, TINY
+from models.trial import Trial
 from sim import ROOT, cli
 from sim.sweep import command, main, point, run_one, store
 from sim.sweep.plan import FIELDS, read_plan
@@ -23,7 +24,6 @@ from sim.sweep.point import Point, run_point
 from sim.sweep.pool import Outcome, Processes
 from sim.sweep.statistics import grows, interval, joined, mser5
 from sim.sweep.store import Store, write_record
-from sim.trial import Trial
 
 SMALL = """
 base = "TINY"

@@ -14,6 +14,7 @@ from typing import Any
 from amaranth.hdl import UnusedElaboratable
 from amaranth.lib import wiring
 
+from models.trial import Trial, measure
 from rtl.arbiter import Arbiter
 from rtl.scheduler import Scheduler
 from rtl.switch import Switch
@@ -24,7 +25,6 @@ from sim.harness import Harness, harness_resources
 from sim.netlist import Netlist
 from sim.placement import PLACERS, ROUNDS, Placement, place
 from sim.synthesis import TOP, Resources, Synthesis, ingredients, synthesise, synthesise_blocks
-from sim.trial import Trial, measure
 from sim.yowasp import tool_version
 
 __all__ = ["FOLDER", "Synthesised", "begin", "carry_job", "place_job", "synthesise_job"]

@@ -1,9 +1,9 @@
 """Queueing delay of single flits against the ideal switch, lines slower than the fabric."""
 
 from models.config import NODE, RACK
+from models.trial import Trial, measure
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
-from sim.trial import Trial, measure
 
 __all__ = ["delay"]
 

@@ -1,9 +1,9 @@
 """Zero-load latency, and what one flow alone can carry."""
 
 from models.config import NODE, RACK, TINY
+from models.trial import Trial, measure
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.trial import Trial, measure
 
 __all__ = ["latency"]
 

@@ -7,10 +7,10 @@ import time
 from statistics import median
 
 from models.config import NODE, RACK, SwitchConfig
+from models.trial import Run, Trial
 from sim import ROOT
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.trial import Run, Trial
 
 __all__ = ["model"]
 
@@ -28,7 +28,7 @@ import models
 from numba import config
 config.CACHE_DIR = sys.argv[1]
 from models.config import NODE
-from sim.trial import Run, Trial
+from models.trial import Run, Trial
 Run(Trial(config=NODE, cycles=100)).rig.run(1)
 print(time.process_time() - began)
 """

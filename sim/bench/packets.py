@@ -1,9 +1,9 @@
 """Packets of several flits that arrive at the rate of the line, against the ideal switch."""
 
 from models.config import NODE, RACK
+from models.trial import Trial, measure
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
-from sim.trial import Trial, measure
 
 __all__ = ["packets"]
 

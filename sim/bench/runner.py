@@ -11,9 +11,9 @@ from typing import Any
 from rich.progress import Progress, TaskID
 
 from models.config import SwitchConfig
+from models.trial import Trial
 from sim import BUILD
 from sim.report import write
-from sim.trial import Trial
 
 __all__ = ["FOLDER", "Runner", "middle"]
 

@@ -5,10 +5,10 @@ from typing import Any
 from models.cell_mode import cell_mode
 from models.config import NODE, RACK
 from models.policy.islip import Islip
+from models.trial import Trial, measure
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
 from sim.reference import MARGIN, SW_QPS
-from sim.trial import Trial, measure
 
 __all__ = ["saturation"]
 

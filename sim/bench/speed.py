@@ -4,9 +4,9 @@ from collections.abc import Callable
 from statistics import median
 
 from models.config import NODE
+from models.trial import Trial
 from sim.bench.check import Check
 from sim.bench.runner import Runner
-from sim.trial import Trial
 
 __all__ = ["speed"]
 

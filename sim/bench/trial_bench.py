@@ -7,10 +7,10 @@ from pathlib import Path
 
 import cocotb
 
+from models.trial import Run, Trial
 from rtl.switch import Switch
-from sim.job import Replay
+from sim.job import CHUNK, Replay
 from sim.report import write
-from sim.trial import CHUNK, Run, Trial
 from verif.bench.switch import QUALIFIED
 from verif.lockstep import Lockstep, bench_config
 

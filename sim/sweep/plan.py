@@ -11,13 +11,12 @@ from typing import Any
 
 from models.config import SwitchConfig, named
 from models.traffic import MIXES, PATTERNS
+from models.trial import Trial
 from sim.config_file import fits, read_config
 from sim.sweep.point import Point
-from sim.trial import Trial
 
 __all__ = ["Plan", "read_plan"]
 
-CYCLES = 20_000
 TABLES = ("name", "base", "axes", "variants", "cluster")
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "cycles": (lambda value: value >= 1000, "1000 or more"),
@@ -151,18 +150,17 @@ def _point(base: SwitchConfig, chosen: dict[str, Any], settings: dict[str, Any])
         If they do not fit together.
     """
     switch = {name: value for name, value in chosen.items() if name in SWITCH}
-    traffic: dict[str, Any] = {"cycles": CYCLES}
-    traffic |= {name: value for name, value in chosen.items() if name in TRAFFIC}
+    traffic = {name: value for name, value in chosen.items() if name in TRAFFIC}
     try:
         config = base.with_(**switch)
-        trial = Trial(config=config, **traffic)
+        trial = Trial(config, **traffic)
         if (shares := len(trial.class_shares)) > config.classes:
             raise ValueError(f"class_shares are {shares}, more than {config.classes} classes")
         low, high = config.min_packet_bytes, config.max_packet_bytes
         if isinstance(trial.mix, int) and not low <= trial.mix <= high:
             raise ValueError(f"mix must be {low} to {high} bytes, not {trial.mix}")
     except ValueError as error:
-        which = Point(Trial(config=base, cycles=CYCLES), tuple((settings or chosen).items()))
+        which = Point(Trial(base), tuple((settings or chosen).items()))
         raise ValueError(f"with {which}: {error}") from None
     return Point(trial, tuple(settings.items()))
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from models.traffic import destinations
+from models.trial import Run, Trial
 from sim import ROOT
 from sim.report import commit, versions
 from sim.sweep.profile import profile
 from sim.sweep.statistics import grows, interval, joined, mser5
-from sim.trial import Run, Trial
 
 __all__ = ["Point", "canonical", "run_point"]
 
@@ -24,7 +24,6 @@ QUANTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
 FULL = 0.9999  # offered to an output, as part of its line: rounding is not a difference
 SOURCES = [
     *sorted((ROOT / "models").rglob("*.py")),
-    ROOT / "sim" / "trial.py",
     *(ROOT / "sim" / "sweep" / name for name in ("point.py", "profile.py", "statistics.py")),
 ]
 # Read once, when this process loads them: a file that is changed during a sweep changes no result.

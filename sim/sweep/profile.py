@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.trial import Run
+from models.trial import Run
 
 __all__ = ["histogram", "joined_ports", "profile", "waiting"]
 
