@@ -24,6 +24,8 @@ class Trial:
 
     Parameters
     ----------
+    config : SwitchConfig
+        The switch.
     cycles : int
         Packets are generated in so many, less those that a reset takes; below full load, what is
         inside is given time to come out.

@@ -12,14 +12,14 @@ First line: the policy, then ``name: value`` pairs. ``model_parallel_NPU_group``
 are a count and so many layers, counted from 0. ``vpp`` and ``ga`` are not used. Second line: the
 number of layers. Then 12 columns a layer:
 
-1. name
-2. dependency, not used (nor is it in ASTRA-sim)
-3. forward: compute time, in nanoseconds
-4. forward: collective
-5. forward: its bytes, the whole tensor; of ALLTOALL what a rank sends
-6. to 8. the same for the gradient of the input
-9. to 11. the same for the gradient of the weights
-12. time after each collective of the layer, in nanoseconds, until its result is taken in
+- 1: name
+- 2: dependency, not used (nor is it in ASTRA-sim)
+- 3: forward: compute time, in nanoseconds
+- 4: forward: collective
+- 5: forward: its bytes, the whole tensor; of ALLTOALL what a rank sends
+- 6 to 8: the same for the gradient of the input
+- 9 to 11: the same for the gradient of the weights
+- 12: time after each collective of the layer, in nanoseconds, until its result is taken in
 
 Collectives: ALLREDUCE, ALLGATHER, REDUCESCATTER, ALLTOALL and BROADCAST among tensor-parallel
 ranks, for the gradient of the weights among data-parallel ones; with ``_EP`` among expert-parallel

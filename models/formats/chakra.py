@@ -1,6 +1,6 @@
 """Chakra execution traces of MLCommons, as JSON.
 
-One object with the list ``workload_graph``, as the JSON feeder of Chakra reads it:
+One object with the list ``workload_graph``, as the JSON feeder of Chakra reads it::
 
     {"ngpus": 8, "workload_graph": [
       {"Id": 1, "Name": "gemm", "NodeType": 4, "data_deps": [], "runtime": 318, "is_cpu_op": false},
