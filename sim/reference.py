@@ -221,7 +221,7 @@ def shown() -> Iterator[Point]:
 # Points that are not reproduced, and what is known of it; they are shown as NOT MET all the same.
 DEVIATES = {
     "wait maximum-weight bursts 0.9 N=16": "3 to 6 % above the reference, by the seed; see "
-    "docs/policies.md",
+    "docs/policy/maximum-weight.md",
 }
 
 POINTS = (*published(), *formula(), *simulated(), *shown())
