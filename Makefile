@@ -7,7 +7,7 @@ VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
 VERBS   = doctor lint unit sim sweep report wave regress prove faults verilog bitstream \
-          bench bench-area validate test
+          bench bench-area validate docs test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -47,6 +47,7 @@ bitstream: ## bits for an FPGA board              BOARD= CONFIG= SEED=
 bench:   ## measure, against the references
 bench-area: ## size and speed on an FPGA, beside peers
 validate: ## published figures of schedulers, reproduced   SEED=
+docs:    ## the documentation, as pages for a browser
 test:    ## unit tests, benches and quick proofs   SEED= WAVES=1
 
 $(VERBS): $(READY)

@@ -26,6 +26,7 @@ SWEEPS = {file.stem: file for file in sorted((ROOT / "sim" / "sweeps").glob("*.t
 CLUSTERS = ("slurm", "lsf", "sge", "pbs")
 BOARDS = ("ulx3s", "versa_ecp5_5g", "ice40_hx8k_b_evn")
 COMPILER = ("g++", "make", "perl", "Python's shared library")
+DOCUMENTER = ("Sphinx", "MyST", "Furo", "Schemdraw")
 PROVER = ("yosys for proofs and FPGAs", "SymbiYosys", "z3")
 
 
@@ -715,6 +716,23 @@ def test(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
     """
     need(*COMPILER, *PROVER)
     return run_tests("not slow", arguments, seed, waves)
+
+
+@main.command()
+def docs() -> int:
+    """Build the documentation, pages for a browser that need no network: build/docs/index.html.
+
+    Waves, matchings and curves in it are what the models do at that time; models that have changed
+    are compiled for it, which takes a minute. The exit status is 1 if there is a warning.
+    """
+    need(*DOCUMENTER)
+    pages = BUILD / "docs"
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--fresh-env"]
+    command += ["--doctree-dir", str(BUILD / "doctrees"), str(ROOT / "docs"), str(pages)]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        return 1
+    click.echo(pages / "index.html")
+    return 0
 
 
 @main.command()

@@ -164,6 +164,10 @@ CHECKS = (
     Check("boards", lambda: _package("amaranth-boards"), PIP),
     Check("SymbiYosys", lambda: _program("yowasp-sby", "--help"), PIP),
     Check("z3", lambda: _package("z3-solver", "z3", "--version"), PIP),
+    Check("Sphinx", lambda: _package("Sphinx"), PIP),
+    Check("MyST", lambda: _package("myst-parser"), PIP),
+    Check("Furo", lambda: _package("furo"), PIP),
+    Check("Schemdraw", lambda: _package("schemdraw"), PIP),
 )
 
 

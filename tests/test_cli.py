@@ -32,6 +32,7 @@ VERBS = [
     "bench-area",
     "validate",
     "test",
+    "docs",
     "clean",
 ]
 
