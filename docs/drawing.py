@@ -30,6 +30,7 @@ __all__ = ["DRAWINGS", "Waves", "crossing", "examples", "matching", "setup", "st
 
 schemdraw.use("svg")
 
+LIMIT = 100  # cycles of a wave: a model that is wrong might lose the packet
 STYLE = {"fontsize": 12, "lw": 1.2}
 BLOCK, MEMORY, CHOSEN = "rgba(110,150,220,0.2)", "rgba(230,170,60,0.25)", "rgba(60,170,90,0.45)"
 Waves = dict[str, list[int]]  # of each wire, in each cycle
@@ -200,7 +201,7 @@ def recorded(table: Packets, wires: dict[str, Callable[[Rig], Any]], **sinks: An
     """``wires`` of TINY from the cycle in which the first head goes in to that of the last tail."""
     rig = Rig(TINY, table, **sinks)
     waves: Waves = {name: [] for name in wires}
-    while rig.delivered < table.cycle.size:
+    while rig.delivered < table.cycle.size and rig.cycle < LIMIT:
         rig.run(1)
         for name, read in wires.items():
             waves[name].append(int(read(rig)))
