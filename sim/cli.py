@@ -723,9 +723,10 @@ def docs() -> int:
     """Build the documentation, pages for a browser that need no network: build/docs/index.html.
 
     Waves, matchings and curves in it are what the models do at that time; models that have changed
-    are compiled for it, which takes a minute. The exit status is 1 if there is a warning.
+    are compiled for it. The exit status is 1 if there is a warning.
     """
     need(*DOCUMENTER)
+    click.echo("Building; models that have changed are compiled first, for a minute ...")
     pages = BUILD / "docs"
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--fresh-env"]
     command += ["--doctree-dir", str(BUILD / "doctrees"), str(ROOT / "docs"), str(pages)]
