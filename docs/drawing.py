@@ -80,7 +80,7 @@ def core() -> schemdraw.Drawing:
     d.wire(classifier.S, backlog.W, shape="|-")
     d.note(1.5, -2.2, "announce")
     d.wire((5.7, -2.2), (7.9, -2.2))
-    d.note(6.8, -2.0, "one, many")
+    d.note(6.8, -2.0, "waits, many")
     d.wire((7.9, -2.6), (5.7, -2.6))
     d.note(6.8, -3.2, "claim")
     d.wire((8.4, -1.8), (5.1, -0.6), shape="n", bend=0.6)
@@ -133,7 +133,7 @@ def ingress() -> schemdraw.Drawing:
     d.wire(stages[3].N, backlog.W, shape="|-")
     d.note(12.2, 2.7, "announce, complete")
     d.wire(backlog.E, (19.4, 2.6))
-    d.note(18.1, 2.8, "one, many, taken")
+    d.note(18.1, 2.8, "waits, many, taken")
     d.wire((16.7, 0.2), (19.4, 0.2))
     d.note(18.1, 0.4, "flit, released")
     d.wire((19.4, -0.3), (16.7, -0.3))
@@ -150,7 +150,7 @@ def scheduler() -> schemdraw.Drawing:
     slots = d.block(14, 0, "slots,\nconnections", w=3)
     pointers = d.block(3.5, -2.4, "pointers")
     d.wire((-5, 0), grant.W)
-    d.note(-3.8, 0.15, "one, many")
+    d.note(-3.8, 0.15, "waits, many")
     d.wire((-0.8, 2.6), (-0.8, 0.6))
     d.note(0.5, 2.2, "accepts (egress)")
     d.wire(grant.E, accept.W)
@@ -175,7 +175,13 @@ def egress() -> schemdraw.Drawing:
     queues = d.block(4.4, 0, "queues, one\nper class", fill=MEMORY)
     steps = [
         d.block(x, 0, label, w=2)
-        for x, label in ((8.8, "issued"), (11.8, "memory"), (14.8, "fetch"), (17.8, "o"))
+        for x, label in (
+            (8.8, "issued"),
+            (11.8, "memory"),
+            (14.8, "fetch"),
+            (17.8, "front"),
+            (20.8, "o"),
+        )
     ]
     arbiter = d.block(8.8, -2.2, "class arbiter", w=3)
     d.wire((-2.8, 0), check.W)
@@ -186,12 +192,12 @@ def egress() -> schemdraw.Drawing:
     d.note(6.7, 0.15, "read")
     for left, right in pairwise(steps):
         d.wire(left.E, right.W)
-    d.wire(steps[3].E, (20.4, 0))
-    d.note(19.6, 0.15, "o")
+    d.wire(steps[4].E, (23.4, 0))
+    d.note(22.6, 0.15, "o")
     d.wire(queues.S, arbiter.W, shape="|-")
     d.wire(arbiter.N, steps[0].S)
     d.wire(check.N, steps[3].N, shape="n", bend=0.8)
-    d.note(9, 1.7, "nothing before it: pass by")
+    d.note(9, 1.7, "nothing in queues and memory: pass by")
     d.wire((3.8, -0.6), (3.8, -2.2))
     d.note(3, -2, "accepts")
     return d
@@ -245,7 +251,7 @@ def stream() -> Waves:
             "last": lambda rig: rig.outputs.o_payload_last[0, 1],
         },
         ready=0.5,
-        seed=4,  # shows all that can happen
+        seed=21,  # shows all that can happen
     )
     first = waves["valid"].index(1) - 1
     return {name: values[first:] for name, values in waves.items()}

@@ -266,8 +266,8 @@ FAULTS = (
         name="wavefront-output",
         meaning="a matched output is still free on the next diagonal",
         file="rtl/scheduler/wavefront.py",
-        old="free_outputs.eq((outputs & ~match).rotate_right(1))",
-        new="free_outputs.eq(outputs.rotate_right(1))",
+        old="free_outputs.eq((outputs & ~match).rotate_right(self.stride))",
+        new="free_outputs.eq(outputs.rotate_right(self.stride))",
         check="wavefront proof",
     ),
     Fault(

@@ -65,8 +65,8 @@ def test_model_accepts_while_a_connection_fits():
     for n in range(on_way + limit + 4):
         outputs = driver.step((n, 1, 1, 1))
         shows.append((int(outputs.occupancy[0]), int(outputs.accepts[0])))
-    # What is on its way to the line has left the queue; one is in the check stage, one comes, one is
-    # not counted yet.
+    # What is on its way to the line has left the queue; one is in the check stage, one comes, and
+    # one is not counted yet.
     assert [held for held, _ in shows[on_way + 3 :]] == list(range(1, limit + 2))
     assert all(accepts == (0b11 if held <= limit else 0b01) for held, accepts in shows)
     assert [accepts for _, accepts in shows[-2:]] == [0b11, 0b01]
