@@ -59,6 +59,7 @@ PATTERNS = (
     "permutation",
     "hotspot",
     "incast",
+    "victim",
     "bursts",
 )
 MIXES = {  # name: ((flits, share of the packets), ...)
@@ -226,7 +227,8 @@ def destinations(pattern: str, ports: int, seed: int = 0) -> NDArray[np.float64]
     the rest; ``log-diagonal`` halves from output to output; ``diagonal`` puts 2/3 and 1/3 on two.
     ``permutation`` gives each source its own destination (drawn from ``seed``). ``hotspot`` gives
     output 0 twice the share of any other. ``incast`` sends everything to output 0, which itself
-    is silent: its row is zero. ``bursts`` is uniform, see ``generate``.
+    is silent: its row is zero. ``victim`` is incast, but source 1 sends half of its traffic to the
+    last output, where nobody else sends. ``bursts`` is uniform, see ``generate``.
 
     Raises
     ------
@@ -247,9 +249,11 @@ def destinations(pattern: str, ports: int, seed: int = 0) -> NDArray[np.float64]
             matrix = identity[np.random.default_rng(seed).permutation(ports)]
         case "hotspot":
             matrix = np.ones((ports, ports)) + np.eye(1, ports)
-        case "incast":
+        case "incast" | "victim":
             matrix = np.repeat(np.eye(1, ports), ports, axis=0)
             matrix[0] = 0
+            if pattern == "victim":
+                matrix[1, -1] = 1
         case _:
             raise ValueError(f"pattern must be one of {', '.join(PATTERNS)}, not {pattern!r}")
     total = matrix.sum(axis=1, keepdims=True)

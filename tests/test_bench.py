@@ -12,6 +12,7 @@ from models.trial import SOLITARY, Run, Trial, measure
 from sim.bench import SECTIONS, main
 from sim.bench.check import Check, number
 from sim.bench.fairness import Overload, overloaded
+from sim.bench.incast import LOAD, SWITCHES, victim
 from sim.bench.runner import Runner, middle
 
 WEIGHTED = TINY.with_(class_policy="weighted")
@@ -92,6 +93,32 @@ def test_unfair_shares_are_seen():
     assert strict[0] < 0.05
     assert weighted[0] == pytest.approx(1 / 3, rel=0.03)
     assert most < 1.05
+
+
+EIGHT = NODE.with_(classes=1, ingress_flits=256, egress_flits=512)
+
+
+def victim_of(config, shares: bool) -> dict:
+    arguments = {"cycles": 8000, "speedup": 1.25, "pattern": "victim", "mix": "eight"}
+    return victim(Trial(config=config, load=LOAD, shares=shares, **arguments))
+
+
+def test_limits_keep_what_a_victim_sends():
+    """Without them, or behind a plain queue, it gets about what the incast of its input gets: a
+    seventh of a line, where it sends 0.4.
+    """
+    limited = victim_of(EIGHT, shares=True)
+    assert limited["kept"] == pytest.approx(1, abs=0.02) and limited["delay"] < 30
+    pool = victim_of(EIGHT.with_(reserve_flits=1, limit_flits=249), shares=True)
+    assert 0.1 < pool["kept"] < 0.5
+    assert 0.1 < victim_of(EIGHT, shares=False)["kept"] < 0.5
+
+
+def test_switches_of_the_incast_differ_in_limits_alone():
+    limits = [(config.reserve, config.limit) for config in SWITCHES.values()]
+    assert limits == [(8, 72), (8, 8 + 512), (1, 1024 - 63)]
+    same = [config.with_(reserve_flits=8, limit_flits=72) for config in SWITCHES.values()]
+    assert len({*same}) == 1
 
 
 def test_unknown_section_is_named():

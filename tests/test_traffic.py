@@ -79,7 +79,7 @@ class Fabric:
 def test_pattern_matrix(pattern, ports):
     matrix = destinations(pattern, ports)
     rows = matrix.sum(axis=1)
-    silent = [0] if pattern == "incast" else []
+    silent = [0] if pattern in ("incast", "victim") else []
     assert np.allclose(np.delete(rows, silent), 1)
     assert np.all(rows[silent] == 0)
     if pattern in ("uniform", "quasi-diagonal", "log-diagonal", "diagonal", "permutation"):
@@ -91,6 +91,7 @@ def test_named_patterns():
     assert np.allclose(destinations("diagonal", 3)[2], [1 / 3, 0, 2 / 3])
     assert np.allclose(destinations("log-diagonal", 3)[1] * 7, [1, 4, 2])
     assert np.allclose(destinations("hotspot", 3)[1] * 4, [2, 1, 1])
+    assert destinations("victim", 3).tolist() == [[0, 0, 0], [0.5, 0, 0.5], [1, 0, 0]]
     with pytest.raises(ValueError, match=r"pattern must be one of .*'zigzag'"):
         destinations("zigzag", 4)
 

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sim.bench.check import Check, table
 from sim.bench.delay import delay
 from sim.bench.fairness import fairness
+from sim.bench.incast import incast
 from sim.bench.latency import latency
 from sim.bench.model import model
 from sim.bench.packets import packets
@@ -29,6 +30,7 @@ SECTIONS: dict[str, Callable[[Runner], list[Check]]] = {
     "packets": packets,
     "saturation": saturation,
     "fairness": fairness,
+    "incast": incast,
     "speed": speed,
     "model": model,
     "rack": rack,
