@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models.compiled import compiled
 from models.config import SwitchConfig
+from models.exchange import IDLE, Exchange, exchange_step
 from models.record import flat
 from models.switch import SwitchModel, switch_cycle
 from models.traffic import (
@@ -42,7 +43,8 @@ def rig_cycles(wires, start, end):
     becomes what they were in the n-th cycle (traces of no rows: nothing is kept). Returns the
     next cycle.
     """
-    p, i_line, o_line, limit, packets, source, sink, i, o, parts, flats, traces, events = wires
+    p, i_line, o_line, limit, packets, exchange, source, sink, ports, flats, traces, events = wires
+    i, o, parts = ports
     finishes = sink.finishes[0]
     for cycle in range(start, end):
         sources_drive(
@@ -80,6 +82,8 @@ def rig_cycles(wires, start, end):
             o.o_payload_last[0],
             o.o_payload_user[0],
         )
+        if exchange.rules[0] > 0:
+            exchange_step(p, packets, exchange, sink, cycle)
         rig_events(p, events, o.drop_valid[0], o.broken_valid[0], o.parity[0])
         if traces[0].shape[0]:
             for side in range(2):
@@ -97,6 +101,8 @@ class Rig:
     ----------
     packets : Packets
         What is sent; delays are filled in.
+    exchange : Exchange or None
+        What generates these packets on the way, if something does.
     line : Line or None
         Of sources and sinks; None stands for ``line_of(config)``.
     i_line : Line or None
@@ -121,6 +127,7 @@ class Rig:
         config: SwitchConfig,
         packets: Packets,
         *,
+        exchange: Exchange | None = None,
         line: Line | None = None,
         i_line: Line | None = None,
         limit: int = 0,
@@ -146,11 +153,10 @@ class Rig:
             self.sinks.line,
             limit,
             packets,
+            exchange.state if exchange else IDLE,
             self.sources.state,
             self.sinks.state,
-            self.model.inputs,
-            self.model.outputs,
-            self.model.parts,
+            (self.model.inputs, self.model.outputs, self.model.parts),
             self.flats,
             self.traces,
             self.events,

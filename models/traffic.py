@@ -33,12 +33,16 @@ __all__ = [
     "Sinks",
     "SourceState",
     "Sources",
+    "burst_of",
     "destinations",
+    "flow_of",
     "generate",
     "line_of",
+    "packet_cycles",
     "packets",
     "sinks_drive",
     "sinks_taken",
+    "sizes_of",
     "sources_drive",
     "sources_released",
     "sources_taken",
@@ -304,25 +308,10 @@ def generate(
     """
     if not 0 < load <= 1:
         raise ValueError(f"load must be above 0, at most 1, not {load}")
-    if burst is None:
-        burst = 16 if pattern == "bursts" else 1
-    if burst < 1:
-        raise ValueError(f"burst must be 1 or more packets, not {burst}")
-    if len(class_shares) > config.classes or abs(sum(class_shares) - 1) > 1e-9:
-        raise ValueError(
-            f"class_shares must be at most {config.classes} shares of sum 1, not {class_shares}"
-        )
-    if isinstance(mix, str) and mix not in MIXES:
-        raise ValueError(f"mix must be one of {', '.join(MIXES)} or bytes, not {mix!r}")
+    burst = burst_of(config, pattern, burst, class_shares)
     line = line or line_of(config)
-    if isinstance(mix, str):
-        flits, shares = np.array(MIXES[mix]).T
-        sizes = np.clip(
-            flits * config.flit_bytes, config.min_packet_bytes, config.max_packet_bytes
-        ).astype(np.int64)
-    else:
-        sizes, shares = np.array([mix]), np.ones(1)
-    times = np.array([_packet_cycles(config, line, int(size)) for size in sizes])
+    sizes, shares = sizes_of(config, mix)
+    times = np.array([packet_cycles(config, line, int(size)) for size in sizes])
     slot = (line.flit_cost + line.byte_cost * config.flit_bytes) / line.gain
     busy = burst * (times @ shares)
     end_of_gap = 1 / (1 + busy / slot * (1 - load) / load)
@@ -362,7 +351,34 @@ def generate(
     )
 
 
-def _packet_cycles(config: SwitchConfig, line: Line, length: int) -> float:
+def burst_of(
+    config: SwitchConfig, pattern: str, burst: float | None, class_shares: tuple[float, ...]
+) -> float:
+    """Mean packets of a burst, see ``generate``, if that and ``class_shares`` can be."""
+    if burst is None:
+        burst = 16 if pattern == "bursts" else 1
+    if burst < 1:
+        raise ValueError(f"burst must be 1 or more packets, not {burst}")
+    if len(class_shares) > config.classes or abs(sum(class_shares) - 1) > 1e-9:
+        raise ValueError(
+            f"class_shares must be at most {config.classes} shares of sum 1, not {class_shares}"
+        )
+    return burst
+
+
+def sizes_of(config: SwitchConfig, mix: str | int) -> tuple[Ints, NDArray[np.float64]]:
+    """Bytes of the packets of ``mix``, see ``generate``, and the share of each size."""
+    if not isinstance(mix, str):
+        return np.array([mix], dtype=np.int64), np.ones(1)
+    if mix not in MIXES:
+        raise ValueError(f"mix must be one of {', '.join(MIXES)} or bytes, not {mix!r}")
+    flits, shares = np.array(MIXES[mix]).T
+    sizes = np.clip(flits * config.flit_bytes, config.min_packet_bytes, config.max_packet_bytes)
+    return sizes.astype(np.int64), shares
+
+
+def packet_cycles(config: SwitchConfig, line: Line, length: int) -> float:
+    """Cycles that a packet of ``length`` bytes takes on the line."""
     flits = ceil(length / config.flit_bytes)
     return (flits * line.flit_cost + length * line.byte_cost + line.frame_cost) / line.gain
 

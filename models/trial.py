@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.config import SwitchConfig
+from models.exchange import Exchange
 from models.ideal import Ideal, flit_delay, ideal
 from models.rig import Rig
 from models.traffic import Packets, generate, line_of, packets
@@ -36,6 +37,11 @@ class Trial:
         output, alone in the switch; or ``flow``, everything from port 0 to port 1.
     load, mix, burst, class_shares, seed
         As in ``models.traffic.generate``.
+    outstanding : int or None
+        Not None: requests and responses, see ``models.exchange``; each port keeps so many requests
+        unanswered, and ``load`` means nothing.
+    service, response
+        As in ``models.exchange.Exchange``, where ``mix`` is that of the requests.
     shares : bool
         Senders keep within their share of each queue (``config.limit``) and meanwhile send what is
         for another; else they send in order, and wait when the switch has no room.
@@ -51,6 +57,9 @@ class Trial:
     burst: float | None = None
     class_shares: tuple[float, ...] = (1.0,)
     seed: int = 1
+    outstanding: int | None = None
+    service: int = 0
+    response: str | int = "single"
     shares: bool = False
 
     def dump(self) -> dict[str, Any]:
@@ -70,8 +79,25 @@ class Trial:
         """The configuration with the line of this trial."""
         return self.config if self.speedup is None else self.config.with_(speedup=self.speedup)
 
+    def exchange(self) -> Exchange | None:
+        """What generates the packets on the way; None if ``arrivals`` are known before."""
+        if self.outstanding is None:
+            return None
+        return Exchange(
+            self.line_config,
+            outstanding=self.outstanding,
+            service=self.service,
+            cycles=self.cycles,
+            pattern=self.pattern,
+            mix=self.mix,
+            response=self.response,
+            burst=self.burst,
+            class_shares=self.class_shares,
+            seed=self.seed,
+        )
+
     def arrivals(self) -> Packets:
-        """The packets that are sent."""
+        """The packets that are sent, whatever the switch does."""
         ports = self.config.ports
         if self.pattern == "solitary":
             pair = np.arange(ports**2)
@@ -106,24 +132,41 @@ class Trial:
 
 
 class Run:
-    """A trial under way in the model."""
+    """A trial under way in the model.
+
+    Attributes
+    ----------
+    packets : Packets
+        What is sent; of an exchange, when it has ended, what was sent.
+    """
 
     def __init__(self, trial: Trial, trace: int = 0):
         self.trial = trial
-        self.packets = trial.arrivals()
+        self.exchange = trial.exchange()
+        self.packets = self.exchange.packets if self.exchange else trial.arrivals()
         self.line = line_of(trial.line_config)
         self.chunk = trace or ALONE
         limit = trial.config.limit if trial.shares else 0
         self.rig = Rig(
             trial.config,
             self.packets,
+            exchange=self.exchange,
             line=self.line,
             limit=limit,
             payload=trace > 0,
             trace=trace,
         )
+        self.limit = trial.cycles + self.drain
+
+    @property
+    def drain(self) -> int:
+        """Cycles that what is inside has to come out, after the last was generated."""
+        trial, config = self.trial, self.trial.line_config
+        if trial.outstanding is not None:  # all of it may be waiting for one line
+            flits = 2 * config.max_packet_flits * trial.outstanding * config.ports
+            return trial.service + 2 * round(flits / config.line_flits_per_cycle) + 2000
         full = trial.load == 1.0 and trial.pattern != "solitary"
-        self.limit = trial.cycles + (0 if full else trial.cycles // 20 + 2000)
+        return 0 if full else trial.cycles // 20 + 2000
 
     @cached_property
     def best(self) -> Ideal:
@@ -134,13 +177,17 @@ class Run:
     def done(self) -> bool:
         """The time is over, or all is delivered."""
         cycle = self.rig.cycle
-        return cycle >= self.limit or (
-            cycle >= self.trial.cycles and self.rig.delivered == self.packets.cycle.size
-        )
+        if cycle < self.trial.cycles:
+            return False
+        exchange, sent = self.exchange, self.packets.cycle.size
+        return cycle >= self.limit or (exchange.done if exchange else self.rig.delivered == sent)
 
     def advance(self) -> int:
         """Run for up to a chunk; return how many cycles."""
-        return self.rig.run(min(self.chunk, self.limit - self.rig.cycle))
+        ran = self.rig.run(min(self.chunk, self.limit - self.rig.cycle))
+        if self.exchange and self.done:
+            self.packets = self.exchange.sent()
+        return ran
 
     def delay(self, rows: NDArray[np.bool_]) -> float:
         """Mean delay of a flit of the delivered packets ``rows`` beyond the zero-load latency, in

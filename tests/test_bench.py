@@ -156,6 +156,7 @@ def test_rtl_is_held_against_the_model(runner):
     trials = [
         Trial(config=TINY, cycles=500, speedup=1, load=0.9, mix=m) for m in ("single", "eight")
     ]
+    trials.append(Trial(config=TINY, cycles=500, outstanding=6, service=9, response="eight"))
     results = runner.rtl(TINY, trials)
     assert [result["delivered"] for result in results] == [r["offered"] for r in results]
     assert all(result["cycles_per_second"] > 0 for result in results)

@@ -136,6 +136,11 @@ AXES = 'base = "TINY"\n[axes]\n'
         (AXES + "burst = [0.5]", "burst must be 1 packet or more, not 0.5"),
         (AXES + "class_shares = [[0.5]]", "class_shares must be shares of sum 1"),
         (AXES + "class_shares = [[0.5, 0.25, 0.25]]", "class_shares are 3, more than 2 classes"),
+        (AXES + "outstanding = [0]", "outstanding must be 1 request or more, not 0"),
+        (AXES + 'response = ["nine"]', "response must be one of single, eight"),
+        (AXES + "outstanding = [2]\nresponse = [9000]", "response must be 8 to 64 bytes, not 9000"),
+        (AXES + "outstanding = [2]\nload = [0.5]", "load means nothing with outstanding"),
+        (AXES + "service = [2]", "service means nothing without outstanding: add outstanding = 1"),
         (AXES + 'ports = ["4"]', "ports cannot be '4'"),
         (AXES + "ports = [2, 1]", "with ports = 1: ports must be 2 to 128, not 1"),
         (AXES + "iterations = [1, 8]\nload = [0.5]", "with iterations = 8, load = 0.5: egress"),
@@ -163,6 +168,11 @@ def test_examples_of_the_documentation_are_right(plan_file):
     plan = read_plan(plan_file("".join(blocks)))
     assert plan.name == "mine" and len(plan.points) == 2 * 2 * 2 * 3 * 3
     assert plan.cluster["cores"] == 8
+    traffic = (
+        (ROOT / "docs" / "traffic.md").read_text().partition("# mine.toml, for: make sweep")[2]
+    )
+    lines = [line.strip() for line in traffic.partition("\n\n")[0].splitlines()[1:]]
+    assert len(read_plan(plan_file("\n".join(lines))).points) == 2 * 4
     readme = (ROOT / "README.md").read_text().partition("# mine.toml, for: make sweep")[2]
     lines = [line.strip() for line in readme.partition("\n## ")[0].splitlines()[1:]]
     assert len(read_plan(plan_file("\n".join(lines))).points) == 3 * 2 * 2 * 3
@@ -187,6 +197,9 @@ def test_identity_is_that_of_what_runs(monkeypatch):
         {"mix": 64},
         {"shares": True},
         {"burst": 2.0},
+        {"outstanding": 1},
+        {"outstanding": 1, "service": 5},
+        {"outstanding": 1, "response": "eight"},
         {"config": NODE.with_(iterations=4)},
     )
     others = [Point(Trial(**trial | change)).identity for change in changes]
@@ -287,6 +300,29 @@ def test_steady_switch_has_a_delay():
     assert found["ratio"] == pytest.approx(found["delay"] / found["ideal_delay"])
     latency = found["latency"]
     assert TINY.latency <= latency["p50"] <= latency["p99"] <= latency["p99.9"] <= latency["max"]
+
+
+def test_exchange_has_round_trips_and_no_saturation():
+    config = TINY.with_(speedup=1.25)
+    few, many = (result_of(config=config, outstanding=n, service=30) for n in (1, 40))
+    assert "round_trip" not in result_of(load=0.4, config=config)
+    least = 2 * (TINY.latency + 1) + 30
+    for found, outstanding in ((few, 1), (many, 40)):
+        trip = found["round_trip"]
+        assert found["saturation"] == "" and found["delay"] is not None
+        assert found["delivered_packets"] == found["offered_packets"]
+        assert least <= trip["p50"] <= trip["p99"] <= trip["p99.9"] <= trip["max"]
+        assert trip["rate"] * trip["mean"] == pytest.approx(outstanding, rel=0.02)
+        assert 2 * trip["rate"] / 0.8 == pytest.approx(found["carried"], rel=0.02)
+    assert few["round_trip"]["mean"] == pytest.approx(least, rel=0.05)
+    assert many["round_trip"]["rate"] > 5 * few["round_trip"]["rate"]
+
+
+def test_table_shows_round_trips_beside_other_traffic(plan_file, tmp_path, capsys):
+    text = 'base = "TINY"\ncycles = 1000\n[[variants]]\nload = 0.3\n[[variants]]\noutstanding = 2\n'
+    assert main(plan_file(text), workers=1, output=tmp_path / "out") == 0
+    shown = capsys.readouterr().out
+    assert "round trip, cycles" in shown and "per 1000 cycles" in shown
 
 
 @pytest.mark.parametrize(

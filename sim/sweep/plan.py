@@ -32,6 +32,12 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "shares of sum 1",
     ),
     "seed": (lambda value: value >= 0, "0 or more"),
+    "outstanding": (lambda value: value >= 1, "1 request or more"),
+    "service": (lambda value: value >= 0, "0 cycles or more"),
+    "response": (
+        lambda value: value in MIXES or type(value) is int,
+        f"one of {', '.join(MIXES)}, or bytes",
+    ),
     "shares": (lambda value: True, "true or false"),
 }
 TRAFFIC = {field.name: field.type for field in fields(Trial) if field.name in RULES}
@@ -157,12 +163,25 @@ def _point(base: SwitchConfig, chosen: dict[str, Any], settings: dict[str, Any])
         if (shares := len(trial.class_shares)) > config.classes:
             raise ValueError(f"class_shares are {shares}, more than {config.classes} classes")
         low, high = config.min_packet_bytes, config.max_packet_bytes
-        if isinstance(trial.mix, int) and not low <= trial.mix <= high:
-            raise ValueError(f"mix must be {low} to {high} bytes, not {trial.mix}")
+        for name in ("mix", "response"):
+            size = getattr(trial, name)
+            if isinstance(size, int) and not low <= size <= high:
+                raise ValueError(f"{name} must be {low} to {high} bytes, not {size}")
+        _check_exchange(trial, chosen)
     except ValueError as error:
         which = Point(Trial(base), tuple((settings or chosen).items()))
         raise ValueError(f"with {which}: {error}") from None
     return Point(trial, tuple(settings.items()))
+
+
+def _check_exchange(trial: Trial, chosen: dict[str, Any]) -> None:
+    """Refuse what means nothing without requests and responses, or with them."""
+    if trial.outstanding is None:
+        for name in ("service", "response"):
+            if name in chosen:
+                raise ValueError(f"{name} means nothing without outstanding: add outstanding = 1")
+    elif "load" in chosen:
+        raise ValueError("load means nothing with outstanding: remove one")
 
 
 def _refuse_twins(points: Iterable[Point]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from models.exchange import Exchange
 from models.traffic import destinations
 from models.trial import Run, Trial
 from sim import ROOT
@@ -169,8 +170,32 @@ def _result(run: Run) -> dict[str, Any]:
     seen = (table.completed >= 0) & (table.cycle >= warmup)
     if not saturation and seen.any():
         found |= _delays(run, seen, warmup)
+    if run.exchange:
+        found["round_trip"] = _round_trips(run, run.exchange, warmup)
     found["profile"] = profile(run, warmup, steady=not saturation)
     return found
+
+
+def _round_trips(run: Run, exchange: Exchange, warmup: int) -> dict[str, Any]:
+    """Of the requests that were generated since ``warmup``, in cycles; ``rate`` is how many come
+    back per cycle and port that asks.
+    """
+    trips, end = exchange.round_trips(), run.trial.cycles
+    seen = trips.start >= warmup
+    times = (trips.end - trips.start)[seen]
+    edges = np.linspace(warmup, end, BATCHES + 1)
+    part = np.searchsorted(edges, trips.start[seen], side="right") - 1
+    counts = np.bincount(part, minlength=BATCHES)
+    sums = np.bincount(part, weights=times, minlength=BATCHES)
+    batches = joined(sums[counts > 0] / counts[counts > 0])
+    askers = np.count_nonzero(exchange.state.issued)
+    back = np.count_nonzero((trips.end >= warmup) & (trips.end < end))
+    return {
+        "mean": float(times.mean()),
+        "half_width": interval(batches).half_width,
+        **{name: float(np.percentile(times, q)) for name, q in QUANTILES.items()},
+        "rate": back / (end - warmup) / askers,
+    }
 
 
 def _delays(run: Run, seen: Any, warmup: int) -> dict[str, Any]:
@@ -193,13 +218,15 @@ def _delays(run: Run, seen: Any, warmup: int) -> dict[str, Any]:
 
 
 def _saturation(run: Run) -> str:
-    """Why there is no steady state, or nothing if there is one.
+    """Why there is no steady state, or nothing if there is one, as always in an exchange.
 
     Either the traffic itself fills a line, or the switch falls behind: in the second half of the
     run what waits for it, less what waits in the ideal switch at the same time, grows, in total or
     at one of its ports. The ideal switch has the same arrivals, so chance in them counts little.
     """
     trial, table = run.trial, run.packets
+    if run.exchange:
+        return ""
     ports = trial.config.ports
     shares = destinations(trial.pattern, ports, trial.seed).sum(axis=0)
     if trial.load * shares.max() >= FULL:

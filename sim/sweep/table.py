@@ -31,11 +31,14 @@ def table(title: str, points: Iterable[Point], records: dict[str, dict[str, Any]
     shown = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     for name in names:
         shown.add_column(name)
-    for name in ("runs", "carried", "delay", "x ideal", "p99, cycles"):
+    asks = any("round_trip" in result for results in groups.values() for result in results)
+    trips = ("round trip, cycles", "its p99", "per 1000 cycles") if asks else ()
+    for name in ("runs", "carried", "delay", "x ideal", "p99, cycles", *trips):
         shown.add_column(name, justify="right")
     for setting, results in groups.items():
         values = dict(setting)
-        shown.add_row(*(_value(values.get(name)) for name in names), *_line(results))
+        line = _line(results) + (_trips(results) if asks else [])
+        shown.add_row(*(_value(values.get(name)) for name in names), *line)
     return shown
 
 
@@ -64,6 +67,18 @@ def _line(results: list[dict[str, Any]]) -> list[str]:
         _estimate([r["delay"] for r in results], results[0]["half_width"]) + settled,
         _estimate(ratios, None) if ratios else "-",
         f"{p99:.0f}",
+    ]
+
+
+def _trips(results: list[dict[str, Any]]) -> list[str]:
+    """Of requests and responses: round trip, its 99th percentile, how many per port."""
+    found = [result["round_trip"] for result in results if "round_trip" in result]
+    if not found:
+        return ["-", "-", "-"]
+    return [
+        _estimate([trip["mean"] for trip in found], found[0]["half_width"]),
+        f"{np.mean([trip['p99'] for trip in found]):.0f}",
+        f"{1000 * np.mean([trip['rate'] for trip in found]):.2f}",
     ]
 
 
