@@ -8,7 +8,8 @@ serves; those cells leave. So a cell can leave in the slot in which it arrived, 
 then. Cells of one input and one output leave in the order of their arrival.
 """
 
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
@@ -16,7 +17,19 @@ from numpy.typing import NDArray
 
 from models.traffic import destinations
 
-__all__ = ["BATCHES", "BURST", "CellResult", "Policy", "Queues", "arrivals", "cell_mode", "run"]
+__all__ = [
+    "BATCHES",
+    "BURST",
+    "CellResult",
+    "Compiled",
+    "Policy",
+    "Queues",
+    "around",
+    "arrivals",
+    "cell_mode",
+    "departures",
+    "run",
+]
 
 Ints = NDArray[np.int64]
 
@@ -35,7 +48,7 @@ class Queues(NamedTuple):
     head, tail : (ports, ports)
         Oldest and youngest of them; without meaning where none waits.
     after : (slots, ports)
-        Next cell of the same queue, by slot and input.
+        Next cell of the same queue, by slot and input; of a cell that has left, the slot in which.
     """
 
     waiting: Ints
@@ -56,6 +69,25 @@ class Policy(Protocol):
         that is for the policy to respect, because a switch with other buffers is not so bound.
         """
         ...
+
+
+class Compiled:
+    """A policy that is compiled, so that the loop over slots can be, too.
+
+    Attributes
+    ----------
+    rule : compiled function of (queues, state, input_of)
+        What ``match`` does.
+    state : tuple
+        What it remembers, in arrays, and its parameters.
+    """
+
+    rule: Callable[..., None]
+    state: tuple[Any, ...]
+
+    def match(self, queues: Queues, input_of: Ints) -> None:
+        """The input of each output in this slot."""
+        self.rule(queues, self.state, input_of)
 
 
 class CellResult(NamedTuple):
@@ -83,6 +115,15 @@ class CellResult(NamedTuple):
     throughput_interval: float
     offered: float
     waiting: int
+
+
+@njit(cache=True)
+def around(first, step, ports):
+    """``(first + step) % ports`` of numbers below ``ports``: a division takes longer than the rest
+    of a policy.
+    """
+    place = first + step
+    return place - ports if place >= ports else place
 
 
 @njit(cache=True)
@@ -168,15 +209,66 @@ def depart(queues, slot, input_of, seen):
                 raise ValueError("the policy serves an empty queue")
             cell = queues.head[n, output]
             queues.head[n, output] = queues.after[cell, n]
+            queues.after[cell, n] = slot
             queues.waiting[n, output] -= 1
             seen[0] += 1
             seen[1] += slot - cell
 
 
+@njit  # for each rule anew: numba keeps nothing that was compiled for a function
+def pass_compiled(rule, state, queues, table, first, end, input_of, seen):
+    """As ``pass_slots``, in one compiled loop."""
+    for slot in range(first, end):
+        arrive(queues, slot, table[slot])
+        rule(queues, state, input_of)
+        depart(queues, slot, input_of, seen)
+
+
+def pass_slots(
+    policy: Policy, queues: Queues, table: NDArray[np.int16], first: int, end: int, seen: Ints
+) -> None:
+    """Slots ``first`` to before ``end``; where the policy is Python, the loop is."""
+    input_of = np.empty(table.shape[1], np.int64)
+    if isinstance(policy, Compiled):
+        pass_compiled(policy.rule, policy.state, queues, table, first, end, input_of, seen)
+        return
+    for slot in range(first, end):
+        arrive(queues, slot, table[slot])
+        policy.match(queues, input_of)
+        depart(queues, slot, input_of, seen)
+
+
+def empty_queues(slots: int, ports: int) -> Queues:
+    """No cell waits."""
+    return Queues(
+        *(np.zeros((ports, ports), np.int64) for _ in range(3)),
+        after=np.zeros((slots, ports), np.int32),
+    )
+
+
+def departures(policy: Policy, table: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Slot in which each cell of ``table`` leaves, at its place; -1 if it still waits.
+
+    Where no cell arrived it means nothing.
+
+    Parameters
+    ----------
+    table : (slots, ports)
+        As ``arrivals`` gives them.
+    """
+    queues = empty_queues(*table.shape)
+    pass_slots(policy, queues, table, 0, table.shape[0], np.zeros(2, np.int64))
+    for n, output in np.argwhere(queues.waiting):
+        cell = queues.head[n, output]
+        for _ in range(queues.waiting[n, output]):
+            following = queues.after[cell, n]
+            queues.after[cell, n] = -1
+            cell = following
+    return queues.after
+
+
 def run(policy: Policy, table: NDArray[np.int16], *, warmup: float = 0.2) -> CellResult:
     """Pass the arrivals ``table`` through ``policy``.
-
-    The loop over slots is Python, so that a policy can be, too; what it calls is compiled.
 
     Parameters
     ----------
@@ -193,19 +285,12 @@ def run(policy: Policy, table: NDArray[np.int16], *, warmup: float = 0.2) -> Cel
     slots, ports = table.shape
     if slots - int(warmup * slots) < BATCHES:
         raise ValueError(f"{slots} slots are too few for {BATCHES} batches")
-    queues = Queues(
-        *(np.zeros((ports, ports), np.int64) for _ in range(3)),
-        after=np.zeros((slots, ports), np.int32),
-    )
-    input_of = np.empty(ports, np.int64)
+    queues = empty_queues(slots, ports)
     bounds = np.linspace(warmup * slots, slots, BATCHES + 1).astype(np.int64)
     seen = np.zeros((BATCHES + 1, 2), np.int64)  # warm-up, batches
     first = 0
     for batch, end in enumerate(bounds):
-        for slot in range(first, int(end)):
-            arrive(queues, slot, table[slot])
-            policy.match(queues, input_of)
-            depart(queues, slot, input_of, seen[batch])
+        pass_slots(policy, queues, table, first, int(end), seen[batch])
         first = int(end)
 
     cells, waits = seen[1:].T

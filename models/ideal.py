@@ -100,9 +100,8 @@ def flit_delay(
     completed: Ints,
     *,
     line: Line | None = None,
-    rows: NDArray[np.bool_] | slice = slice(None),
-) -> float:
-    """Mean delay of a flit since the generation of its packet, in cycles.
+) -> NDArray[np.float64]:
+    """Mean delay of the flits of each packet since its generation, in cycles.
 
     Not counted is what the line itself takes for the flits before it in the packet. The mean over
     a packet is taken to be that of its head and its tail. A real switch has its zero-load latency
@@ -111,8 +110,7 @@ def flit_delay(
     line = line or line_of(config)
     full = line.flit_cost + line.byte_cost * config.flit_bytes
     spread = (packets.flits > 1) * ((packets.flits - 1) * full + line.frame_cost) / line.gain
-    delay = (departed + completed - spread) / 2 - packets.cycle
-    return float(np.average(delay[rows], weights=packets.flits[rows]))
+    return (departed + completed - spread) / 2 - packets.cycle
 
 
 def uniform_wait(ports: int, load: float) -> float:

@@ -37,6 +37,9 @@ class Trial:
         output, alone in the switch; or ``flow``, everything from port 0 to port 1.
     load, mix, burst, class_shares, seed
         As in ``models.traffic.generate``.
+    policy : str or None
+        Not None: a scheduler of ``models.policy`` in cell mode, see ``sim.cell_run``, and of the
+        configuration only ``ports`` and ``iterations`` count.
     outstanding : int or None
         Not None: requests and responses, see ``models.exchange``; each port keeps so many requests
         unanswered, and ``load`` means nothing.
@@ -57,6 +60,7 @@ class Trial:
     burst: float | None = None
     class_shares: tuple[float, ...] = (1.0,)
     seed: int = 1
+    policy: str | None = None
     outstanding: int | None = None
     service: int = 0
     response: str | int = "single"
@@ -78,6 +82,20 @@ class Trial:
     def line_config(self) -> SwitchConfig:
         """The configuration with the line of this trial."""
         return self.config if self.speedup is None else self.config.with_(speedup=self.speedup)
+
+    @property
+    def rate(self) -> float:
+        """Flits that a line moves per cycle."""
+        return 1.0 if self.policy else self.line_config.line_flits_per_cycle
+
+    @property
+    def drain(self) -> int:
+        """Cycles that what is inside has to come out, after the last was generated."""
+        if self.outstanding is not None:  # all of it may be waiting for one line
+            flits = 2 * self.config.max_packet_flits * self.outstanding * self.config.ports
+            return self.service + 2 * round(flits / self.rate) + 2000
+        full = self.load == 1.0 and self.pattern != "solitary"
+        return 0 if full else self.cycles // 20 + 2000
 
     def exchange(self) -> Exchange | None:
         """What generates the packets on the way; None if ``arrivals`` are known before."""
@@ -138,10 +156,13 @@ class Run:
     ----------
     packets : Packets
         What is sent; of an exchange, when it has ended, what was sent.
+    latency : int
+        Cycles through an idle switch.
     """
 
     def __init__(self, trial: Trial, trace: int = 0):
         self.trial = trial
+        self.latency = trial.config.latency
         self.exchange = trial.exchange()
         self.packets = self.exchange.packets if self.exchange else trial.arrivals()
         self.line = line_of(trial.line_config)
@@ -156,17 +177,7 @@ class Run:
             payload=trace > 0,
             trace=trace,
         )
-        self.limit = trial.cycles + self.drain
-
-    @property
-    def drain(self) -> int:
-        """Cycles that what is inside has to come out, after the last was generated."""
-        trial, config = self.trial, self.trial.line_config
-        if trial.outstanding is not None:  # all of it may be waiting for one line
-            flits = 2 * config.max_packet_flits * trial.outstanding * config.ports
-            return trial.service + 2 * round(flits / config.line_flits_per_cycle) + 2000
-        full = trial.load == 1.0 and trial.pattern != "solitary"
-        return 0 if full else trial.cycles // 20 + 2000
+        self.limit = trial.cycles + trial.drain
 
     @cached_property
     def best(self) -> Ideal:
@@ -189,23 +200,41 @@ class Run:
             self.packets = self.exchange.sent()
         return ran
 
-    def delay(self, rows: NDArray[np.bool_]) -> float:
-        """Mean delay of a flit of the delivered packets ``rows`` beyond the zero-load latency, in
-        flit times of the line.
+    @property
+    def cycle(self) -> int:
+        """The next cycle."""
+        return self.rig.cycle
+
+    @property
+    def delivered(self) -> int:
+        """Packets delivered so far."""
+        return self.rig.delivered
+
+    def delays(self) -> NDArray[np.float64]:
+        """Mean delay of the flits of each packet beyond the zero-load latency, in flit times of the
+        line; without meaning where it is not delivered.
         """
         config, table = self.trial.config, self.packets
-        cycles = flit_delay(
-            config, table, table.departed, table.completed, line=self.line, rows=rows
-        )
-        return (cycles - config.latency) * self.trial.line_config.line_flits_per_cycle
+        cycles = flit_delay(config, table, table.departed, table.completed, line=self.line)
+        return (cycles - self.latency) * self.trial.rate
 
-    def ideal_delay(self, rows: NDArray[np.bool_]) -> float:
-        """Mean delay of a flit of the packets ``rows`` in the ideal switch, in flit times."""
+    def ideal_delays(self) -> NDArray[np.float64]:
+        """The same in the ideal switch, which has no latency."""
         config, best = self.trial.config, self.best
-        cycles = flit_delay(
-            config, self.packets, best.departed, best.completed, line=self.line, rows=rows
+        cycles = flit_delay(config, self.packets, best.departed, best.completed, line=self.line)
+        return cycles * self.trial.rate
+
+    def faults(self) -> dict[str, int]:
+        """Packets that did not come out as they should, by what became of them; to be called at the
+        end.
+        """
+        totals = self.rig.sinks.totals()
+        drained = self.delivered == self.packets.cycle.size
+        wrong = {name: totals[name] for name in ("errored", "corrupted", "reordered", "duplicated")}
+        wrong |= {"lost": self.rig.sinks.lost(drained=drained)}
+        return wrong | dict(
+            zip(("dropped", "broken", "parity"), self.rig.events.tolist(), strict=True)
         )
-        return cycles * self.trial.line_config.line_flits_per_cycle
 
     def result(self) -> dict[str, Any]:
         """What came of it; delays in flit times of the line, rates as parts of the line rate.
@@ -220,18 +249,19 @@ class Run:
         switch does not keep up: it grows with the length of the run.
         """
         trial, table = self.trial, self.packets
-        config, rate = trial.config, trial.line_config.line_flits_per_cycle
+        config, rate = trial.config, trial.rate
         warmup = trial.cycles // 10
         seen = (table.completed >= 0) & (table.cycle >= warmup)
         latency = (table.departed - table.injected)[table.completed >= 0]
         found: dict[str, Any] = {
             "offered": table.cycle.size,
-            "delivered": self.rig.delivered,
-            "cycles": self.rig.cycle,
+            "delivered": self.delivered,
+            "cycles": self.cycle,
             "latency": [int(latency.min()), int(latency.max())] if latency.size else [],
         }
         if seen.any():
-            found["delay"], found["ideal"] = self.delay(seen), self.ideal_delay(seen)
+            for name, delays in (("delay", self.delays()), ("ideal", self.ideal_delays())):
+                found[name] = float(np.average(delays[seen], weights=table.flits[seen]))
             found["excess"] = found["delay"] - found["ideal"]
             found["ratio"] = found["delay"] / max(found["ideal"], 1e-9)
         time = (trial.cycles - warmup) * config.ports * rate

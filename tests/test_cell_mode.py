@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cell_mode import BATCHES, Queues, arrivals, arrive, cell_mode, depart, interval, run
+from models.cell_mode import (
+    BATCHES,
+    Queues,
+    arrivals,
+    arrive,
+    cell_mode,
+    depart,
+    departures,
+    interval,
+    run,
+)
 from models.ideal import uniform_wait
 from models.policy import POLICIES
 from models.policy.islip import Islip
@@ -58,6 +68,10 @@ def test_cells_that_leave_came_in_that_order(name, pattern, load, seed):
     assert len(recorded.departures) > 20
     waits = [left - came for left, _, _, came in recorded.departures]
     assert min(waits) >= 0 and result.wait == pytest.approx(np.mean(waits))
+    left = departures(POLICIES[name](5), table)  # whose loop is compiled, if the policy is
+    for slot, n, _, came in recorded.departures:
+        assert left[came, n] == slot
+    assert np.count_nonzero((table >= 0) & (left < 0)) == result.waiting
     for n, output in np.ndindex(5, 5):
         came = np.flatnonzero(table[:, n] == output)
         left = [row[3] for row in recorded.departures if row[1:3] == (n, output)]

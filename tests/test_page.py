@@ -133,7 +133,7 @@ def test_histogram_is_fine_and_can_be_added():
 
 def test_what_waits_is_what_has_come_and_not_gone():
     flits, since, until = np.array([1, 8, 2]), np.array([0, 5, -1]), np.array([10, -1, -1])
-    assert waiting(flits, since, until, [0, 1, 5, 6, 11]) == [0, 1, 1, 9, 8]
+    assert waiting(flits, since, until, np.array([0, 1, 5, 6, 11])) == [0, 1, 1, 9, 8]
 
 
 def test_ports_are_joined_when_there_are_many():
@@ -236,6 +236,15 @@ def test_ideal_is_one_for_all_switches_with_the_same_traffic():
     assert data["ideals"][0][0] == {"load": 0.5, "delay": pytest.approx((7 + 12) / 2 / 2)}
     ports = curves([sweep(row(ports=4), row(ports=8))])
     assert len(ports["ideals"]) == 2, "other ports have other arrivals"
+
+
+def test_schedulers_of_cells_are_shown_together():
+    rows = [row(load, policy=name) for name in ("islip", "longest-queue") for load in LOADS]
+    data = gather([sweep(*rows)])
+    assert [(axis["name"], axis["traffic"]) for axis in data["axes"]] == [("policy", False)]
+    assert len(data["lines"]) == 2 and len(data["ideals"]) == 1
+    assert data["cycle"] == "", "a slot has no time"
+    assert gather([grid()])["cycle"] == " of 0.667 ns"
 
 
 def test_tail_is_the_part_that_takes_longer():

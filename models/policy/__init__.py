@@ -1,5 +1,6 @@
 """Schedulers in cell mode, one per file, to be run by ``models.cell_mode``."""
 
+import inspect
 from collections.abc import Callable
 
 from models.cell_mode import Policy
@@ -10,7 +11,7 @@ from models.policy.maximum_weight import MaximumWeight
 from models.policy.output_queued import OutputQueued
 from models.policy.wavefront import Wavefront
 
-__all__ = ["POLICIES"]
+__all__ = ["POLICIES", "policy"]
 
 POLICIES: dict[str, Callable[..., Policy]] = {
     "islip": Islip,
@@ -20,3 +21,10 @@ POLICIES: dict[str, Callable[..., Policy]] = {
     "maximum-weight": MaximumWeight,
     "output-queued": OutputQueued,
 }
+
+
+def policy(name: str, ports: int, iterations: int) -> Policy:
+    """The policy ``name``; of ``iterations``, if it has any."""
+    make = POLICIES[name]
+    iterated = "iterations" in inspect.signature(make).parameters
+    return make(ports, **({"iterations": iterations} if iterated else {}))

@@ -3,13 +3,13 @@
 import numpy as np
 from numba import njit
 
-from models.cell_mode import Ints, Queues
+from models.cell_mode import Compiled, around
 from models.policy.longest_queue import length_class
 
 __all__ = ["BufferedCrossbar"]
 
 
-class BufferedCrossbar:
+class BufferedCrossbar(Compiled):
     """Fill crosspoints of outputs that have few cells at hand; empty them longest queue first.
 
     In each slot every input sends one cell to a crosspoint with room: to the output that has the
@@ -36,11 +36,16 @@ class BufferedCrossbar:
         self.buffered = np.zeros((ports, ports), np.int64)  # cells in each crosspoint
         self.input_pointer = np.zeros(ports, np.int64)  # of each input, an output
         self.output_pointer = np.zeros(ports, np.int64)  # of each output, an input
+        self.state = self.buffered, self.input_pointer, self.output_pointer, room, classes
+        self.rule = buffered_crossbar
 
-    def match(self, queues: Queues, input_of: Ints) -> None:
-        """The input of each output in this slot."""
-        fill(queues.waiting, self.buffered, self.room, self.input_pointer)
-        drain(queues.waiting, self.buffered, self.classes, self.output_pointer, input_of)
+
+@njit(cache=True)
+def buffered_crossbar(queues, state, input_of):
+    """Fill crosspoints, then ``input_of``."""
+    buffered, input_pointer, output_pointer, room, classes = state
+    fill(queues.waiting, buffered, room, input_pointer)
+    drain(queues.waiting, buffered, classes, output_pointer, input_of)
 
 
 @njit(cache=True)
@@ -54,7 +59,7 @@ def fill(waiting, buffered, room, pointer):
     for n in range(ports):
         chosen = -1
         for step in range(ports):
-            output = (pointer[n] + step) % ports
+            output = around(pointer[n], step, ports)
             held = buffered[n, output]
             if (
                 held < room
@@ -75,7 +80,7 @@ def drain(waiting, buffered, classes, pointer, input_of):
     for output in range(ports):
         most = 0
         for step in range(ports):
-            n = (pointer[output] + step) % ports
+            n = around(pointer[output], step, ports)
             if buffered[n, output]:
                 urgency = length_class(waiting[n, output], classes)
                 if urgency > most:

@@ -3,12 +3,12 @@
 import numpy as np
 from numba import njit
 
-from models.cell_mode import Ints, Queues
+from models.cell_mode import Compiled, around
 
 __all__ = ["Islip"]
 
 
-class Islip:
+class Islip(Compiled):
     """Match by request, grant and accept, ``iterations`` times.
 
     Each free output grants the first request from its pointer on; each free input accepts the first
@@ -25,15 +25,15 @@ class Islip:
         self.ports, self.iterations = ports, iterations
         self.grant_pointer = np.zeros(ports, np.int64)  # of each output, an input
         self.accept_pointer = np.zeros(ports, np.int64)  # of each input, an output
-
-    def match(self, queues: Queues, input_of: Ints) -> None:
-        """The input of each output in this slot."""
-        islip(queues.waiting, self.grant_pointer, self.accept_pointer, self.iterations, input_of)
+        self.state = self.grant_pointer, self.accept_pointer, iterations
+        self.rule = islip
 
 
 @njit(cache=True)
-def islip(waiting, grant_pointer, accept_pointer, iterations, input_of):
+def islip(queues, state, input_of):
     """Fill ``input_of`` and move the pointers."""
+    waiting = queues.waiting
+    grant_pointer, accept_pointer, iterations = state
     ports = input_of.size
     output_of = np.full(ports, -1)
     granted = np.empty(ports, np.int64)  # per output
@@ -43,7 +43,7 @@ def islip(waiting, grant_pointer, accept_pointer, iterations, input_of):
         for output in range(ports):
             if input_of[output] < 0:
                 for step in range(ports):
-                    n = (grant_pointer[output] + step) % ports
+                    n = around(grant_pointer[output], step, ports)
                     if output_of[n] < 0 and waiting[n, output]:
                         granted[output] = n
                         break
@@ -51,7 +51,7 @@ def islip(waiting, grant_pointer, accept_pointer, iterations, input_of):
         for n in range(ports):
             if output_of[n] < 0:
                 for step in range(ports):
-                    output = (accept_pointer[n] + step) % ports
+                    output = around(accept_pointer[n], step, ports)
                     if granted[output] == n:
                         output_of[n] = output
                         input_of[output] = n

@@ -3,12 +3,12 @@
 import numpy as np
 from numba import njit
 
-from models.cell_mode import Ints, Queues
+from models.cell_mode import Compiled, around
 
 __all__ = ["LongestQueue"]
 
 
-class LongestQueue:
+class LongestQueue(Compiled):
     """Match as ``Islip`` does, but longer queues come first in each grant and each accept.
 
     A length is told as its number of bits, at most ``classes``: 1, 2 to 3, 4 to 7 cells and so on;
@@ -23,17 +23,8 @@ class LongestQueue:
         self.ports, self.iterations, self.classes = ports, iterations, classes
         self.grant_pointer = np.zeros(ports, np.int64)  # of each output, an input
         self.accept_pointer = np.zeros(ports, np.int64)  # of each input, an output
-
-    def match(self, queues: Queues, input_of: Ints) -> None:
-        """The input of each output in this slot."""
-        longest_queue(
-            queues.waiting,
-            self.classes,
-            self.grant_pointer,
-            self.accept_pointer,
-            self.iterations,
-            input_of,
-        )
+        self.state = self.grant_pointer, self.accept_pointer, iterations, classes
+        self.rule = longest_queue
 
 
 @njit(cache=True)
@@ -47,8 +38,10 @@ def length_class(cells, classes):
 
 
 @njit(cache=True)
-def longest_queue(waiting, classes, grant_pointer, accept_pointer, iterations, input_of):
+def longest_queue(queues, state, input_of):
     """Fill ``input_of`` and move the pointers."""
+    waiting = queues.waiting
+    grant_pointer, accept_pointer, iterations, classes = state
     ports = input_of.size
     urgency = np.empty((ports, ports), np.int64)
     for n in range(ports):
@@ -63,7 +56,7 @@ def longest_queue(waiting, classes, grant_pointer, accept_pointer, iterations, i
             if input_of[output] < 0:
                 most = 0
                 for step in range(ports):
-                    n = (grant_pointer[output] + step) % ports
+                    n = around(grant_pointer[output], step, ports)
                     if output_of[n] < 0 and urgency[n, output] > most:
                         granted[output] = n
                         most = urgency[n, output]
@@ -73,7 +66,7 @@ def longest_queue(waiting, classes, grant_pointer, accept_pointer, iterations, i
                 most = 0
                 chosen = -1
                 for step in range(ports):
-                    output = (accept_pointer[n] + step) % ports
+                    output = around(accept_pointer[n], step, ports)
                     if granted[output] == n and urgency[n, output] > most:
                         chosen = output
                         most = urgency[n, output]

@@ -2,12 +2,12 @@
 
 from numba import njit
 
-from models.cell_mode import Ints, Queues
+from models.cell_mode import Compiled
 
 __all__ = ["OutputQueued"]
 
 
-class OutputQueued:
+class OutputQueued(Compiled):
     """Each output serves the oldest cell for it, wherever it came in; equal ones, lowest input.
 
     No input is a bottleneck: it takes a fabric and memories ``ports`` times as fast as a line. No
@@ -19,16 +19,14 @@ class OutputQueued:
     """
 
     def __init__(self, ports: int):
-        self.ports = ports
-
-    def match(self, queues: Queues, input_of: Ints) -> None:
-        """The input of each output in this slot."""
-        oldest(queues.waiting, queues.head, input_of)
+        self.ports, self.state = ports, ()
+        self.rule = oldest
 
 
 @njit(cache=True)
-def oldest(waiting, head, input_of):
+def oldest(queues, state, input_of):
     """Fill ``input_of``."""
+    waiting, head = queues.waiting, queues.head
     ports = input_of.size
     input_of[:] = -1
     for n in range(ports):

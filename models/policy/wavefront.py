@@ -3,12 +3,12 @@
 import numpy as np
 from numba import njit
 
-from models.cell_mode import Ints, Queues
+from models.cell_mode import Compiled, around
 
 __all__ = ["Wavefront"]
 
 
-class Wavefront:
+class Wavefront(Compiled):
     """Visit the request matrix diagonal by diagonal; take each request of two free ports.
 
     The cells of one diagonal share no port, so hardware decides a diagonal at once. The diagonal
@@ -20,23 +20,22 @@ class Wavefront:
 
     def __init__(self, ports: int):
         self.ports = ports
-        self.first = 0  # diagonal: output - input, modulo ports
-
-    def match(self, queues: Queues, input_of: Ints) -> None:
-        """The input of each output in this slot."""
-        wavefront(queues.waiting, self.first, input_of)
-        self.first = (self.first + 1) % self.ports
+        self.first = np.zeros(1, np.int64)  # diagonal: output - input, modulo ports
+        self.state = (self.first,)
+        self.rule = wavefront
 
 
 @njit(cache=True)
-def wavefront(waiting, first, input_of):
-    """Fill ``input_of``, beginning with the diagonal ``first``."""
+def wavefront(queues, state, input_of):
+    """Fill ``input_of``, beginning with the first diagonal, and move that on."""
+    waiting, (first,) = queues.waiting, state
     ports = input_of.size
     taken = np.zeros(ports, np.bool_)  # inputs
     input_of[:] = -1
     for step in range(ports):
         for n in range(ports):
-            output = (n + first + step) % ports
+            output = around(around(n, first[0], ports), step, ports)
             if waiting[n, output] and input_of[output] < 0 and not taken[n]:
                 input_of[output] = n
                 taken[n] = True
+    first[0] = (first[0] + 1) % ports

@@ -53,7 +53,11 @@ def gather(sources: Sequence[Sweep | Run]) -> dict[str, Any]:
     runs = [source for source in sources if isinstance(source, Run)]
     names = dict.fromkeys(sweep.name for sweep in sweeps)
     found = curves(sweeps)
-    clocks = {row["trial"]["config"]["clock_mhz"] for sweep in sweeps for row in sweep.rows}
+    clocks = {  # of cells a cycle is a slot, which has none
+        None if row["trial"]["policy"] else row["trial"]["config"]["clock_mhz"]
+        for sweep in sweeps
+        for row in sweep.rows
+    }
     clock = clocks.pop() if len(clocks) == 1 else None
     return found | {
         "title": f"Lingyun: {', '.join([*names, *['collectives'] * bool(runs)])}",

@@ -13,8 +13,9 @@ from sim.sweep.statistics import interval
 __all__ = ["axes", "curves", "tail", "value_of"]
 
 ALONG = ("load", "seed")  # what a line runs over, and what is a mean
-PATTERN = tuple(name for name in TRAFFIC if name not in (*ALONG, "shares"))
+PATTERN = tuple(name for name in TRAFFIC if name not in (*ALONG, "policy", "shares"))
 INSIDE = (  # fields that the ideal switch, which has the same arrivals and lines, knows nothing of
+    "policy",
     "scheduler",
     "iterations",
     "class_policy",

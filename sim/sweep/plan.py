@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.config import SwitchConfig, named
+from models.policy import POLICIES
 from models.traffic import MIXES, PATTERNS
 from models.trial import Trial
 from sim.config_file import fits, read_config
@@ -32,6 +33,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "shares of sum 1",
     ),
     "seed": (lambda value: value >= 0, "0 or more"),
+    "policy": (lambda value: value in POLICIES, f"one of {', '.join(POLICIES)}"),
     "outstanding": (lambda value: value >= 1, "1 request or more"),
     "service": (lambda value: value >= 0, "0 cycles or more"),
     "response": (
@@ -40,6 +42,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "shares": (lambda value: True, "true or false"),
 }
+CELLS = ("policy", "ports", "iterations", "cycles", "pattern", "load", "burst", "seed")
 TRAFFIC = {field.name: field.type for field in fields(Trial) if field.name in RULES}
 SWITCH = {field.name: field.type for field in fields(SwitchConfig) if field.name != "name"}
 FIELDS = SWITCH | TRAFFIC
@@ -168,6 +171,7 @@ def _point(base: SwitchConfig, chosen: dict[str, Any], settings: dict[str, Any])
             if isinstance(size, int) and not low <= size <= high:
                 raise ValueError(f"{name} must be {low} to {high} bytes, not {size}")
         _check_exchange(trial, chosen)
+        _check_cells(trial, chosen)
     except ValueError as error:
         which = Point(Trial(base), tuple((settings or chosen).items()))
         raise ValueError(f"with {which}: {error}") from None
@@ -182,6 +186,17 @@ def _check_exchange(trial: Trial, chosen: dict[str, Any]) -> None:
                 raise ValueError(f"{name} means nothing without outstanding: add outstanding = 1")
     elif "load" in chosen:
         raise ValueError("load means nothing with outstanding: remove one")
+
+
+def _check_cells(trial: Trial, chosen: dict[str, Any]) -> None:
+    """Refuse what means nothing in cell mode."""
+    if trial.policy is not None:
+        for name in chosen:
+            if name not in CELLS:
+                raise ValueError(
+                    f"{name} means nothing to cells: remove it, or policy; there are "
+                    f"{', '.join(CELLS)}"
+                )
 
 
 def _refuse_twins(points: Iterable[Point]) -> None:

@@ -13,6 +13,7 @@ from models.exchange import Exchange
 from models.traffic import destinations
 from models.trial import Run, Trial
 from sim import ROOT
+from sim.cell_run import CellRun
 from sim.report import commit, versions
 from sim.sweep.profile import profile
 from sim.sweep.statistics import grows, interval, joined, mser5
@@ -25,6 +26,7 @@ QUANTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
 FULL = 0.9999  # offered to an output, as part of its line: rounding is not a difference
 SOURCES = [
     *sorted((ROOT / "models").rglob("*.py")),
+    ROOT / "sim" / "cell_run.py",
     *(ROOT / "sim" / "sweep" / name for name in ("point.py", "profile.py", "statistics.py")),
 ]
 # Read once, when this process loads them: a file that is changed during a sweep changes no result.
@@ -118,10 +120,11 @@ def run_point(point: Point) -> dict[str, Any]:
     RuntimeError
         If the switch lost, damaged or reordered a packet.
     """
-    run = Run(point.trial)
+    run = CellRun(point.trial) if point.trial.policy else Run(point.trial)
     while not run.done:
         run.advance()
-    _check(run)
+    if wrong := [f"{count} {name}" for name, count in run.faults().items() if count]:
+        raise RuntimeError(f"the switch went wrong: packets {', '.join(wrong)}")
     return {
         "identity": point.identity,
         "trial": json.loads(canonical(point.trial.dump())),
@@ -130,19 +133,7 @@ def run_point(point: Point) -> dict[str, Any]:
     }
 
 
-def _check(run: Run) -> None:
-    """Every packet that came out is right, and none is missing."""
-    totals = run.rig.sinks.totals()
-    drained = run.rig.delivered == run.packets.cycle.size
-    wrong = {name: totals[name] for name in ("errored", "corrupted", "reordered", "duplicated")}
-    wrong |= {"lost": run.rig.sinks.lost(drained=drained)}
-    wrong |= dict(zip(("dropped", "broken", "parity"), run.rig.events.tolist(), strict=True))
-    if any(wrong.values()):
-        found = ", ".join(f"{count} {name}" for name, count in wrong.items() if count)
-        raise RuntimeError(f"the switch went wrong: packets {found}")
-
-
-def _result(run: Run) -> dict[str, Any]:
+def _result(run: Run | CellRun) -> dict[str, Any]:
     """Delays beyond the zero-load latency in flit times of the line, rates as parts of its rate."""
     trial, table = run.trial, run.packets
     order = np.flatnonzero(table.completed >= 0)
@@ -150,14 +141,14 @@ def _result(run: Run) -> dict[str, Any]:
     cut = mser5((table.departed - table.cycle)[order].astype(float))
     warmup = trial.cycles // 2 if cut is None else int(table.cycle[order[cut]])
     saturation = _saturation(run)
-    time = (trial.cycles - warmup) * trial.config.ports * trial.line_config.line_flits_per_cycle
+    time = (trial.cycles - warmup) * trial.config.ports * trial.rate
     found: dict[str, Any] = {
-        "cycles": run.rig.cycle,
+        "cycles": run.cycle,
         "warmup": warmup,
         "settled": cut is not None,
         "saturation": saturation,
         "offered_packets": table.cycle.size,
-        "delivered_packets": run.rig.delivered,
+        "delivered_packets": run.delivered,
     }
     for name, cycle in (
         ("offered", table.cycle),
@@ -171,53 +162,60 @@ def _result(run: Run) -> dict[str, Any]:
     if not saturation and seen.any():
         found |= _delays(run, seen, warmup)
     if run.exchange:
-        found["round_trip"] = _round_trips(run, run.exchange, warmup)
+        found["round_trip"] = _round_trips(run.exchange, warmup, trial.cycles)
     found["profile"] = profile(run, warmup, steady=not saturation)
     return found
 
 
-def _round_trips(run: Run, exchange: Exchange, warmup: int) -> dict[str, Any]:
+def _round_trips(exchange: Exchange, warmup: int, end: int) -> dict[str, Any]:
     """Of the requests that were generated since ``warmup``, in cycles; ``rate`` is how many come
     back per cycle and port that asks.
     """
-    trips, end = exchange.round_trips(), run.trial.cycles
+    trips = exchange.round_trips()
     seen = trips.start >= warmup
     times = (trips.end - trips.start)[seen]
-    edges = np.linspace(warmup, end, BATCHES + 1)
-    part = np.searchsorted(edges, trips.start[seen], side="right") - 1
-    counts = np.bincount(part, minlength=BATCHES)
-    sums = np.bincount(part, weights=times, minlength=BATCHES)
-    batches = joined(sums[counts > 0] / counts[counts > 0])
+    batches = joined(_batches(trips.start[seen], times, np.ones(times.size), warmup, end))
+    tail = np.percentile(times, [*QUANTILES.values()]).tolist()
     askers = np.count_nonzero(exchange.state.issued)
     back = np.count_nonzero((trips.end >= warmup) & (trips.end < end))
     return {
         "mean": float(times.mean()),
         "half_width": interval(batches).half_width,
-        **{name: float(np.percentile(times, q)) for name, q in QUANTILES.items()},
+        **dict(zip(QUANTILES, tail, strict=True)),
         "rate": back / (end - warmup) / askers,
     }
 
 
-def _delays(run: Run, seen: Any, warmup: int) -> dict[str, Any]:
+def _delays(run: Run | CellRun, seen: Any, warmup: int) -> dict[str, Any]:
     """Of the packets ``seen``; ``latency`` is from generation to the last flit out, in cycles."""
     table = run.packets
-    edges = np.linspace(warmup, run.trial.cycles, BATCHES + 1)
-    part = np.searchsorted(edges, table.cycle, side="right") - 1
-    means = [run.delay(seen & (part == n)) for n in np.unique(part[seen])]
-    batches = joined(np.array(means))
-    mean, best = run.delay(seen), run.ideal_delay(seen)
-    latency = (table.completed - table.cycle)[seen]
+    flits, delays, latency = (
+        values[seen] for values in (table.flits, run.delays(), table.completed - table.cycle)
+    )
+    batches = joined(_batches(table.cycle[seen], delays, flits, warmup, run.trial.cycles))
+    mean = float(np.average(delays, weights=flits))
+    best = float(np.average(run.ideal_delays()[seen], weights=flits))
+    tail = np.percentile(latency, [*QUANTILES.values()]).tolist()
     return {
         "delay": mean,
         "half_width": interval(batches).half_width,
         "batches": batches.size,
         "ideal_delay": best,
         "ratio": mean / best if best > 0 else None,
-        "latency": {name: float(np.percentile(latency, q)) for name, q in QUANTILES.items()},
+        "latency": dict(zip(QUANTILES, tail, strict=True)),
     }
 
 
-def _saturation(run: Run) -> str:
+def _batches(cycle: Any, values: Any, weights: Any, begin: int, end: int) -> Any:
+    """Means of ``values`` in equal parts of the time from ``begin`` to ``end`` that have any."""
+    edges = np.linspace(begin, end, BATCHES + 1)
+    part = np.searchsorted(edges, cycle, side="right") - 1
+    counts = np.bincount(part, weights=weights, minlength=BATCHES)
+    sums = np.bincount(part, weights=values * weights, minlength=BATCHES)
+    return sums[counts > 0] / counts[counts > 0]
+
+
+def _saturation(run: Run | CellRun) -> str:
     """Why there is no steady state, or nothing if there is one, as always in an exchange.
 
     Either the traffic itself fills a line, or the switch falls behind: in the second half of the
@@ -231,19 +229,21 @@ def _saturation(run: Run) -> str:
     shares = destinations(trial.pattern, ports, trial.seed).sum(axis=0)
     if trial.load * shares.max() >= FULL:
         return f"output {int(shares.argmax())} is offered {trial.load * shares.max():.2f} of a line"
-    if run.rig.delivered < table.cycle.size:
+    if run.delivered < table.cycle.size:
         return "packets were still waiting long after the last was sent"
-    times = np.linspace(trial.cycles // 2, trial.cycles, SAMPLES + 1)
+    times = np.linspace(trial.cycles // 2, trial.cycles, SAMPLES + 1).round().astype(np.int64)
+    left = [np.searchsorted(times, c, side="right") for c in (run.best.completed, table.completed)]
     late = (table.cycle >= times[0]) & (table.cycle < times[-1])
     for side, port in (("input", table.source), ("output", table.destination)):
-
-        def flits(rows: Any, port: Any = port) -> Any:
-            return np.bincount(port[rows], weights=table.flits[rows], minlength=ports)
-
-        behind = np.array(
-            [flits(run.best.completed < time) - flits(table.completed < time) for time in times]
+        # Flits of each port that have left before each of the times.
+        best, own = (
+            np.bincount(place * ports + port, weights=table.flits, minlength=(SAMPLES + 2) * ports)
+            .reshape(-1, ports)
+            .cumsum(axis=0)[: times.size]
+            for place in left
         )
-        arrivals = flits(late)
+        behind = best - own
+        arrivals = np.bincount(port[late], weights=table.flits[late], minlength=ports)
         if grows(behind.sum(axis=1), arrivals.sum()):
             return "the switch falls behind"
         for n in range(ports):

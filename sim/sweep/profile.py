@@ -4,13 +4,13 @@ Small whatever the run: latencies are counted in steps of at most 6 %, pairs of 
 joined, and what waits is sampled.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.trial import Run
+from sim.cell_run import CellRun
 
 __all__ = ["histogram", "joined_ports", "profile", "waiting"]
 
@@ -21,7 +21,7 @@ SAMPLES = 200  # of what waits
 Ints = NDArray[np.int64]
 
 
-def profile(run: Run, warmup: int, steady: bool) -> dict[str, Any]:
+def profile(run: Run | CellRun, warmup: int, steady: bool) -> dict[str, Any]:
     """Latencies and pairs since ``warmup``, and what waited, over the cycles in which is sent.
 
     Parameters
@@ -34,7 +34,7 @@ def profile(run: Run, warmup: int, steady: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"latency": None, "ideal_latency": None}
     if steady and seen.any():
         found["latency"] = histogram((table.completed - table.cycle)[seen])
-        ideal = best.completed - table.cycle + run.trial.config.latency
+        ideal = best.completed - table.cycle + run.latency
         found["ideal_latency"] = histogram(ideal[seen])
     return found | {"pairs": _pairs(run, warmup, steady), "waiting": _waiting(run)}
 
@@ -44,10 +44,12 @@ def histogram(values: Ints) -> list[list[int]]:
 
     The steps are the same for all runs, so counts of several runs can be added.
     """
+    counts = np.bincount(values)
+    values = np.flatnonzero(counts)
     shift = np.maximum(np.frexp(np.maximum(values, 1))[1] - int(np.log2(2 * OCTAVE)), 0)
-    last = ((values >> shift) + 1 << shift) - 1
-    found = np.unique(last, return_counts=True)
-    return [list(pair) for pair in zip(*(x.tolist() for x in found), strict=True)]
+    last, step = np.unique(((values >> shift) + 1 << shift) - 1, return_inverse=True)
+    sums = np.bincount(step, weights=counts[values]).astype(int)
+    return [list(pair) for pair in zip(last.tolist(), sums.tolist(), strict=True)]
 
 
 def joined_ports(matrix: NDArray[Any], side: int = SIDE) -> NDArray[Any]:
@@ -59,7 +61,7 @@ def joined_ports(matrix: NDArray[Any], side: int = SIDE) -> NDArray[Any]:
     return np.add.reduceat(np.add.reduceat(matrix, first, axis=0), first, axis=1)
 
 
-def _pairs(run: Run, warmup: int, steady: bool) -> dict[str, Any]:
+def _pairs(run: Run | CellRun, warmup: int, steady: bool) -> dict[str, Any]:
     """Of each source and destination: packets, carried as part of a line's rate, mean latency."""
     trial, table = run.trial, run.packets
     ports = trial.config.ports
@@ -72,7 +74,7 @@ def _pairs(run: Run, warmup: int, steady: bool) -> dict[str, Any]:
 
     in_time = (table.completed >= warmup) & (table.completed < trial.cycles)
     step = -(-ports // SIDE)
-    line = (trial.cycles - warmup) * trial.line_config.line_flits_per_cycle * step
+    line = (trial.cycles - warmup) * trial.rate * step
     seen = (table.completed >= 0) & (table.cycle >= warmup)
     packets = total(seen)
     found: dict[str, Any] = {
@@ -91,7 +93,7 @@ def _pairs(run: Run, warmup: int, steady: bool) -> dict[str, Any]:
     return found
 
 
-def _waiting(run: Run) -> dict[str, list[int]]:
+def _waiting(run: Run | CellRun) -> dict[str, list[int]]:
     """Flits at equal distances from cycle 0 to the last in which is sent."""
     table, best = run.packets, run.best
     times = np.linspace(0, run.trial.cycles, SAMPLES + 1).round().astype(np.int64)
@@ -102,13 +104,15 @@ def _waiting(run: Run) -> dict[str, list[int]]:
     }
 
 
-def waiting(flits: Ints, since: Ints, until: Ints, times: Iterable[int]) -> list[int]:
+def waiting(flits: Ints, since: Ints, until: Ints, times: Ints) -> list[int]:
     """Flits of the packets that at each of ``times`` have come, at ``since``, and have not gone.
 
-    A negative cycle is one that has not been.
+    ``times`` ascend; a negative cycle is one that has not been.
     """
 
-    def before(cycle: Ints, time: int) -> int:
-        return int(flits[(cycle >= 0) & (cycle < time)].sum())
+    def before(cycle: Ints) -> Ints:
+        been = cycle >= 0
+        counts = np.bincount(cycle[been], weights=flits[been], minlength=times[-1])
+        return np.append(0, counts.cumsum())[times].astype(np.int64)
 
-    return [before(since, time) - before(until, time) for time in times]
+    return (before(since) - before(until)).tolist()
