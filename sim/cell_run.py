@@ -10,7 +10,7 @@ from models.cell_mode import arrivals, departures
 from models.ideal import Ideal
 from models.policy import policy
 from models.policy.output_queued import OutputQueued
-from sim.trial import Trial
+from models.trial import Trial
 
 __all__ = ["CellRun", "Cells"]
 

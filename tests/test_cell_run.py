@@ -7,9 +7,9 @@ from models.cell_mode import arrivals, run
 from models.config import NODE
 from models.ideal import uniform_wait
 from models.policy import POLICIES, policy
+from models.trial import Trial
 from sim.cell_run import CellRun
 from sim.sweep.point import Point, run_point
-from sim.trial import Trial
 
 FOUR = NODE.with_(ports=4, iterations=4)
 

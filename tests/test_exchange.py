@@ -10,7 +10,7 @@ from models.config import NODE, TINY
 from models.exchange import Exchange
 from models.rig import Rig
 from models.traffic import NEVER, Packets, destinations
-from sim.trial import Run, Trial
+from models.trial import Run, Trial
 
 SHAPED = NODE.with_(speedup=1.25)
 CYCLES = 4000

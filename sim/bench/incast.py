@@ -3,9 +3,9 @@
 from typing import Any
 
 from models.config import NODE
+from models.trial import Run, Trial
 from sim.bench.check import Check
 from sim.bench.runner import Runner, middle
-from sim.trial import Run, Trial
 
 __all__ = ["incast", "victim"]
 
