@@ -99,7 +99,7 @@ EIGHT = NODE.with_(classes=1, ingress_flits=256, egress_flits=512)
 
 
 def victim_of(config, shares: bool) -> dict:
-    arguments = {"cycles": 8000, "speedup": 1.25, "pattern": "victim", "mix": "eight"}
+    arguments = {"cycles": 40_000, "speedup": 1.25, "pattern": "victim", "mix": "eight"}
     return victim(Trial(config=config, load=LOAD, shares=shares, **arguments))
 
 

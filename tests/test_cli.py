@@ -103,7 +103,7 @@ MALFORMED = {
         (["sim", "--output", "/dev/null/runs"], "/dev/null/runs"),
         (
             ["sweep", "iteration"],
-            "no sweep 'iteration': name one of buffers, iterations, saturation",
+            "no sweep 'iteration': name one of buffers, iterations, outstanding, saturation",
         ),
         (["sweep", "iterations", "--workers", "0"], "0"),
         (["sweep", "iterations", "--cluster", "condor"], "condor"),
