@@ -332,6 +332,8 @@ NODE = SwitchConfig(
     ingress_flits=1024,
     egress_flits=512,
     max_packet_bytes=4160,
+    scheduler="wavefront",  # with few ports a maximal matching at once is better than a pipeline
+    iterations=1,
 )
 RACK = SwitchConfig(
     name="RACK",

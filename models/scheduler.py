@@ -38,6 +38,7 @@ SchedulerState = namedtuple(
     "SchedulerState",
     "now in_queue out_input left opened was_open connected_queue claimed_at out_connected "
     "grant_input grant_class grant_spent next_input next_class next_spent first_input want matched "
+    "turns served "
     "claim_output claim_queue connects grant_pointer accept_pointer deficit refill",
 )
 
@@ -70,6 +71,8 @@ def scheduler_state(config: SwitchConfig):
         # The input shows the queue; only a wavefront asks.
         "want": (k, config.queues if config.scheduler == "wavefront" else 0, n),
         "matched": (n,),  # inputs with a grant of the wavefront
+        "turns": (n, c),  # round of connections of the output, from 1 on, for the wavefront
+        "served": (n, c, n),  # the last round in which the input had its connection
         "claim_output": (k, n),  # per input, of the last cycle, or FREE
         "claim_queue": (n, k),
         "connects": (n,),
@@ -85,6 +88,7 @@ def scheduler_state(config: SwitchConfig):
     state.claim_output[:] = FREE
     state.claim_queue[:] = FREE
     state.deficit[:] = class_arbiter_state(config)
+    state.turns[:] = 1
     return state
 
 
@@ -284,9 +288,16 @@ def islip(p, s, k):
 
 
 @inner
-def wavefront(p, s, k):
-    """A maximal matching, diagonal by diagonal from one that moves on every cycle."""
+def wavefront(p, s, many, k):
+    """A maximal matching, diagonal by diagonal from one that moves on every cycle.
+
+    Who has had its connection in the round of an output makes way for who has not.
+    """
     s.matched[:] = 0
+    for output in range(p.ports):
+        c = s.next_class[k, output]
+        if k == 0 and c >= 0:
+            make_way(p, s, many, output * p.classes + c)
     for step in range(p.ports):
         for n in range(p.ports):
             output = (n + p.stride * (s.now[0] + k + step)) % p.ports
@@ -295,6 +306,30 @@ def wavefront(p, s, k):
             if free and s.want[k, output * p.classes + c, n]:
                 s.next_input[k, output] = n
                 s.matched[n] = 1
+
+
+@inner
+def make_way(p, s, many, queue):
+    """In stage 0 ``queue`` is not wanted as a whole by who was served, if somebody was not."""
+    output, c = queue // p.classes, queue % p.classes
+    now, waits = s.turns[output, c], False
+    for n in range(p.ports):
+        whole = s.want[0, queue, n] and bit(many, n, queue)
+        waits = waits or (whole and s.served[output, c, n] < now)
+    for n in range(p.ports):
+        if waits and s.served[output, c, n] == now and bit(many, n, queue):
+            s.want[0, queue, n] = 0
+
+
+@inner
+def serve(p, s):
+    """The connections that were claimed in the last cycle; a second one begins a round."""
+    for n in range(p.ports):
+        if barred(s, n):
+            output, c = s.connected_queue[n] // p.classes, s.connected_queue[n] % p.classes
+            if s.served[output, c, n] == s.turns[output, c]:
+                s.turns[output, c] += 1
+            s.served[output, c, n] = s.turns[output, c]
 
 
 @inner
@@ -319,13 +354,16 @@ def scheduler_clock(
     for k in range(k_all):
         pick(p, s, many, accepts, k)
         if p.wavefront:
-            wavefront(p, s, k)
+            wavefront(p, s, many, k)
         else:
             islip(p, s, k)
     for output in range(p.ports):
         n = s.next_input[0, output]
         if n >= 0 and barred(s, n):
             s.next_input[0, output] = FREE
+
+    if p.wavefront:
+        serve(p, s)
 
     # Weights: what is selected now is charged; a pick without deficit refills when it is claimed.
     if p.weighted:

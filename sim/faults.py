@@ -83,6 +83,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     "ingress bench": lambda: run_bench("ingress", Ingress(TINY), TINY),
     "scheduler bench": lambda: run_bench("scheduler", Scheduler(TINY), TINY, cycles=1500),
     "scheduler bench, 4 stages": lambda: run_bench("scheduler", Scheduler(DEEP), DEEP, cycles=1500),
+    "scheduler bench, wavefront": lambda: run_bench(
+        "scheduler", Scheduler(WAVEFRONT), WAVEFRONT, cycles=1500
+    ),
     "scheduler proof": lambda: prove(
         SchedulerProof(TINY.with_(classes=1)), "scheduler", depth=9, mode="bmc"
     ),
@@ -269,6 +272,14 @@ FAULTS = (
         old="free_outputs.eq((outputs & ~match).rotate_right(self.stride))",
         new="free_outputs.eq(outputs.rotate_right(self.stride))",
         check="wavefront proof",
+    ),
+    Fault(
+        name="round",
+        meaning="an input connects again before others have had their turn",
+        file="rtl/scheduler/wavefront.py",
+        old="Mux((served & begins).any(), begins, served | begins)",
+        new="begins",
+        check="scheduler bench, wavefront",
     ),
     Fault(
         name="class-order",

@@ -95,6 +95,14 @@ def test_unfair_shares_are_seen():
     assert most < 1.05
 
 
+@pytest.mark.parametrize("scheduler", ["islip", "wavefront"])
+def test_nobody_starves_in_an_overload(scheduler):
+    """Connections of 80 flits are ten rounds of diagonals, which always prefer the same alone."""
+    config = NODE.with_(scheduler=scheduler)
+    most, _ = overloaded(Overload(config=config, cycles=40_000, flits=1))
+    assert most < 1.1
+
+
 EIGHT = NODE.with_(classes=1, ingress_flits=256, egress_flits=512)
 
 

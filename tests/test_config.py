@@ -38,7 +38,7 @@ def test_named_configurations_are_as_specified():
     assert schedulers == {
         "TINY": ("islip", 2),
         "PROTO": ("islip", 1),
-        "NODE": ("islip", 2),
+        "NODE": ("wavefront", 1),
         "RACK": ("islip", 2),
         "LINGYUN": ("islip", 2),
     }
@@ -197,6 +197,6 @@ def test_parameters_are_integers(config):
     assert all(type(value) is int for value in p._replace(class_weights=0))
     assert (p.ports, p.queues, p.words) == (config.ports, config.queues, config.flit_bytes // 8)
     assert p.max_packet_flits == ceil(config.max_packet_bytes / config.flit_bytes)
-    assert (p.weighted, p.wavefront) == (0, 0)
+    assert (p.weighted, p.wavefront) == (0, config.name == "NODE")
     other = parameters(config.with_(class_policy="weighted", scheduler="wavefront"))
     assert (other.weighted, other.wavefront) == (1, 1)

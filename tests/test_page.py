@@ -269,7 +269,7 @@ def test_several_sweeps_lie_side_by_side():
     assert [axis["name"] for axis in axes([one, two])] == ["sweep", "iterations"]
     data = curves([one, two])
     assert len(data["lines"]) == 3
-    assert {"sweep": "other", "iterations": "2"} in [line["settings"] for line in data["lines"]]
+    assert {"sweep": "other", "iterations": "1"} in [line["settings"] for line in data["lines"]]
     assert data["axes"][1]["called"] == ["iterations 1", "iterations 2"]
 
 

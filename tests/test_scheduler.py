@@ -119,7 +119,7 @@ def test_model_is_fair_between_inputs():
         TINY.with_(name="TINY-4", iterations=4, class_policy="weighted"),
         TINY.with_(name="TINY-wavefront", scheduler="wavefront", iterations=3),
         NODE,
-        NODE.with_(name="NODE-wavefront", scheduler="wavefront", class_policy="weighted"),
+        NODE.with_(name="NODE-islip", scheduler="islip", iterations=2, class_policy="weighted"),
     ],
     ids=lambda config: config.name,
 )

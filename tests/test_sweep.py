@@ -73,14 +73,14 @@ def test_axes_are_crossed_and_the_last_is_the_first_to_change(plan_file):
 
 
 def test_variants_are_run_with_all_axes(plan_file):
-    text = 'iterations = 1\n[[variants]]\nscheduler = "wavefront"\n[[variants]]\niterations = 4\n'
+    text = 'iterations = 1\n[[variants]]\nscheduler = "islip"\n[[variants]]\niterations = 4\n'
     points = read_plan(plan_file('base = "NODE"\n' + text + "[axes]\nload = [0.5, 0.9]")).points
     found = [(p.trial.config.scheduler, p.trial.config.iterations, p.trial.load) for p in points]
     assert found == [
-        ("wavefront", 1, 0.5),
-        ("wavefront", 1, 0.9),
-        ("islip", 4, 0.5),
-        ("islip", 4, 0.9),
+        ("islip", 1, 0.5),
+        ("islip", 1, 0.9),
+        ("wavefront", 4, 0.5),
+        ("wavefront", 4, 0.9),
     ]
 
 

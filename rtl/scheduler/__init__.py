@@ -114,7 +114,7 @@ class Scheduler(wiring.Component):
         for c in range(classes):
             several = transpose(f"many_{c}", [many[c::classes] for many in self.many])
             for n, output in enumerate(outputs):
-                m.d.comb += output.many[c].eq(several[n])
+                m.d.comb += [output.many[c].eq(several[n]), matching.many[n][c].eq(several[n])]
         for k in range(self.config.iterations):
             grants = transpose(f"grants_{k}", [grant[k] for grant in matching.grant])
             claims = transpose(f"claims_{k}", [port.accept[k] for port in inputs])

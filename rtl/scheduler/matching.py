@@ -19,6 +19,8 @@ class Matching(wiring.Component):
     -------
     request : In(ports).array(ports, iterations, classes)
         Per output and class: inputs that show a queue.
+    many : In(ports).array(ports, classes)
+        Per output and class: inputs whose queue is claimed as a whole.
     chosen : In(classes).array(ports, iterations)
         Per output: the class that it has picked, one-hot, or zero: then it grants nothing.
     claim : In(ports).array(ports, iterations)
@@ -36,6 +38,7 @@ class Matching(wiring.Component):
         super().__init__(
             {
                 "request": In(ports).array(ports, stages, config.classes),
+                "many": In(ports).array(ports, config.classes),
                 "chosen": In(config.classes).array(ports, stages),
                 "claim": In(ports).array(ports, stages),
                 "barred": In(ports),

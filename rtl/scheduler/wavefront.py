@@ -4,7 +4,9 @@ from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from models.config import SwitchConfig
 from rtl.scheduler.matching import Matching
+from rtl.scheduler.pipeline import delayed
 from rtl.vector import Vector
 
 __all__ = ["Diagonals", "Wavefront"]
@@ -93,10 +95,21 @@ class Wavefront(Matching):
     """Find one maximal matching per stage, in one cycle: the grants of a stage share no input.
 
     Fairness: the diagonal that goes first moves on by one in every cycle; stage ``k`` is ``k``
-    ahead. There is no state that claims would move.
+    ahead. That alone would let an input starve when connections last as long as a round of
+    diagonals, or a multiple: so each output serves connections in rounds, and of those that want
+    one, who has had it in the round of the class makes way for who has not.
     Source: Tamir and Chi, "Symmetric crossbar arbiters for VLSI communication switches", IEEE
     Transactions on Parallel and Distributed Systems 4(1), 1993.
+
+    Attributes
+    ----------
+    passed : list of Signal(ports)
+        Per output: inputs that ask in stage 0 in vain, as another comes first. Proofs read it.
     """
+
+    def __init__(self, config: SwitchConfig):
+        super().__init__(config)
+        self.passed = [Signal(config.ports, name=f"passed_{n}") for n in range(config.ports)]
 
     def elaborate(self, platform):
         m = Module()
@@ -112,10 +125,26 @@ class Wavefront(Matching):
             ahead = start + k % ports
             m.d.comb += diagonals.start.eq(Mux(ahead < ports, ahead, ahead - ports))
             for n in range(ports):
-                request = 0
+                request = passed = 0
                 for c in range(self.config.classes):
-                    request |= self.request[n][k][c] & self.chosen[n][k][c].replicate(ports)
+                    chosen = self.chosen[n][k][c].replicate(ports)
+                    request |= self.request[n][k][c] & chosen
+                    if k == 0:
+                        passed |= self.makes_way(m, n, c) & chosen
+                if k == 0:
+                    m.d.comb += self.passed[n].eq(passed)
+                    request &= ~self.passed[n]
                 m.d.comb += diagonals.request[n].eq(request)
                 grant = diagonals.grant[n]
                 m.d.sync += self.grant[n][k].eq(grant if k else grant & ~self.barred)
         return m
+
+    def makes_way(self, m: Module, output: int, c: int) -> Value:
+        """Inputs that may not connect to ``output`` in class ``c``, as another comes first."""
+        served = Signal(self.config.ports, name=f"served_{output}_{c}")
+        begins = self.claim[output][0] & self.barred
+        granted_class = delayed(m, self.chosen[output][0][c])
+        with m.If(begins.any() & granted_class):
+            m.d.sync += served.eq(Mux((served & begins).any(), begins, served | begins))
+        whole = self.request[output][0][c] & self.many[output][c]
+        return whole & served & (whole & ~served).any().replicate(self.config.ports)

@@ -40,6 +40,7 @@ class MatchingProof(wiring.Component):
         m.d.sync += [started.eq(1), barred.eq(self.barred)]
         for k in range(self.config.iterations):
             asked = [Signal(self.config.ports, name=f"asked_{k}_{o}") for o in ports]
+            passed = [Signal(self.config.ports, name=f"passed_{k}_{o}") for o in ports]
             bars = barred if k == 0 else C(0, self.config.ports)
             for o in ports:
                 m.d.comb += Assume(one_hot_or_zero(self.chosen[o][k]))
@@ -48,6 +49,13 @@ class MatchingProof(wiring.Component):
                     chosen = self.chosen[o][k][c].replicate(self.config.ports)
                     wanted |= self.request[o][k][c] & chosen
                 m.d.sync += asked[o].eq(wanted)
+                if k == 0 and self.config.scheduler == "wavefront":
+                    # It takes connections in rounds: who makes way has asked, and somebody has not.
+                    m.d.comb += [
+                        Assert((dut.passed[o] & ~wanted) == 0),
+                        Assert((dut.passed[o] == 0) | (wanted & ~dut.passed[o]).any()),
+                    ]
+                    m.d.sync += passed[o].eq(dut.passed[o])
                 grant = dut.grant[o][k]
                 with m.If(started):
                     m.d.comb += [
@@ -64,7 +72,8 @@ class MatchingProof(wiring.Component):
                         granted = [dut.grant[o][k][n] for o in ports]
                         m.d.comb += Assert(sum(granted) <= 1)
                         for o in ports:
-                            missed = asked[o][n] & ~dut.grant[o][k].any() & (sum(granted) == 0)
+                            alone = ~dut.grant[o][k].any() & (sum(granted) == 0)
+                            missed = asked[o][n] & ~passed[o][n] & alone
                             found = bars[n] | (asked[o] & bars).any()
                             m.d.comb += Assert(~missed | found)
         return m
