@@ -1,12 +1,12 @@
 """Backlog of an ingress: the flits that wait to be claimed."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SINGLES, SwitchConfig
 from rtl.packet import length_shape
-from rtl.selection import at_least, encode
+from rtl.selection import encode, one_more
 from rtl.sweep import Sweep
 from rtl.tally import Tally
 
@@ -127,16 +127,18 @@ class Backlog(wiring.Component):
             rest.eq(joined.valid << joined.queue),
             whole.eq(self.claim[0] & self.connects.replicate(queues)),
         ]
-        singles = [self.claim[0] & ~whole, *self.claim[1:]]
+        claimed = [C(0, queues)] * min(SINGLES, config.iterations)
+        for singles in (self.claim[0] & ~whole, *self.claim[1:]):
+            claimed = one_more(m, claimed, singles)
         for q in range(queues):
-            level, claims = Signal(SINGLES + 1, name=f"level_{q}"), [c[q] for c in singles]
+            level = Signal(SINGLES + 1, name=f"level_{q}")
             left, left_many = Signal.like(level, name=f"left_{q}"), Signal(name=f"left_many_{q}")
             m.d.comb += [left.eq(level), left_many.eq(many[q])]
             with m.If(whole[q]):
                 m.d.comb += [left.eq(rest[q]), left_many.eq(rest[q] & rest_several)]
             with m.Elif(~many[q]):
-                for count in range(1, min(SINGLES, len(claims)) + 1):
-                    with m.If(at_least(count, claims)):
+                for count, claims in enumerate(claimed, 1):
+                    with m.If(claims[q]):
                         m.d.comb += left.eq(level >> count)
             together = Signal(name=f"together_{q}")
             m.d.comb += together.eq(left_many | (joins[q] & (several | left[SINGLES])))
@@ -150,11 +152,9 @@ class Backlog(wiring.Component):
         # that each memory has one write port. Claims are counted a cycle late.
         m.submodules.sweep = sweep = Sweep(queues)
 
-        def tally(name, reads, late=False):
+        def tally(name, reads):
             """A tally that reads these queues."""
-            m.submodules[name] = tally = Tally(
-                queues, limit=config.limit, reads=len(reads), late=late
-            )
+            m.submodules[name] = tally = Tally(queues, limit=config.limit, reads=len(reads))
             m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             return tally
@@ -169,8 +169,13 @@ class Backlog(wiring.Component):
         left = announced.count[1]
         for k in stages[::-1]:
             reads = [of_stage[k], of_stage[0]] if k else [of_stage[0]]
-            claims = tally(f"claimed_{k}", reads, late=True)
-            value = claims.count[0] + 1
+            claims = tally(f"claimed_{k}", reads)
+            # The claim of the last cycle is not counted yet: it is the carry of these sums, so that
+            # nobody waits for a comparison.
+            before = Signal(queues, name=f"before_{k}")
+            m.d.sync += before.eq(self.claim[k])
+            again, taken = (self.claim[n] & before for n in (k, 0))
+            value = (Cat(again.any(), claims.count[0]) + 3)[1:]  # one more, and one for the carry
             if k:
                 left = left - (self.claim[k] & self.claim[0]).any()
             else:
@@ -180,7 +185,7 @@ class Backlog(wiring.Component):
                 claims.write.eq(self.claim[k].any()),
                 claims.value.eq(value),
             ]
-            left = left - claims.count[-1]
+            left = (Cat(1, left) + Cat(~taken.any(), ~claims.count[-1]))[1 : len(claims.value) + 1]
         m.d.comb += [self.taken.valid.eq(self.connects), self.taken.flits.eq(left)]
 
         # The one packet that is still arriving.

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from amaranth import C, Cat, Mux, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 
-__all__ = ["above", "at_least", "encode", "first", "lowest"]
+__all__ = ["above", "encode", "first", "lowest", "one_more"]
 
 
 def smeared(vector: Value) -> Value:
@@ -16,13 +16,18 @@ def smeared(vector: Value) -> Value:
     return vector[:width]
 
 
-def at_least(count: int, values: Sequence[Value]) -> Value:
-    """Per bit: at least ``count`` (1 or more) of the ``values`` have it set."""
-    reached: list[Value] = [C(0, 1)] * count  # by how many of those before: 1, 2, ..
-    for value in values:
-        for n in reversed(range(count)):
-            reached[n] = reached[n] | (reached[n - 1] & value if n else value)
-    return reached[-1]
+def one_more(m: Module, level: Sequence[Value], value: Value) -> list[Signal]:
+    """A thermometer of counts, bit by bit, after those of ``value`` have been added.
+
+    Bit ``i`` of ``level[n]`` tells that more than ``n`` have been counted for ``i``. Signals, as
+    an expression that is used twice in each step would double with each.
+    """
+    more = [Signal(len(value), name=f"more_than_{n}") for n in range(len(level))]
+    m.d.comb += [
+        count.eq(before | (below & value))
+        for count, before, below in zip(more, level, [~C(0, len(value)), *level], strict=False)
+    ]
+    return more
 
 
 def lowest(vector: Value) -> Value:

@@ -23,8 +23,6 @@ class Tally(wiring.Component):
         Largest difference that must be told apart.
     reads : int
         Counts that are read in a cycle.
-    late : bool
-        What is written in this cycle belongs to what was read before: it is read already.
 
     Members
     -------
@@ -33,7 +31,7 @@ class Tally(wiring.Component):
     target : In(range(queues))
         Count to write.
     count : Out(range(limit + 1)).array(reads)
-        What they are before the write of this cycle, or after it if that is ``late``.
+        What they are before the write of this cycle.
     write : In(1)
         It gets a new value.
     value : In(range(limit + 1))
@@ -44,8 +42,8 @@ class Tally(wiring.Component):
         Count that is swept.
     """
 
-    def __init__(self, queues: int, *, limit: int, reads: int, late: bool = False):
-        self.queues, self.late = queues, late
+    def __init__(self, queues: int, *, limit: int, reads: int):
+        self.queues = queues
         super().__init__(
             {
                 "queue": In(range(queues)).array(reads),
@@ -65,9 +63,6 @@ class Tally(wiring.Component):
         for queue, count in zip(self.queue, self.count, strict=True):
             read = memory.read_port(domain="comb")
             m.d.comb += [read.addr.eq(queue), count.eq(read.data)]
-            if self.late:
-                with m.If(self.write & (self.target == queue)):
-                    m.d.comb += count.eq(self.value)
         write = memory.write_port()
         m.d.comb += [
             write.addr.eq(Mux(self.swept, self.target, self.sweep)),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, at_least, encode, first, lowest
+from rtl.selection import above, encode, first, lowest, one_more
 from rtl.vector import Vector
 
 __all__ = ["Input"]
@@ -102,18 +102,20 @@ class Input(wiring.Component):
             m.d.comb += give.eq(~(held[k] | recent[: max(0, 2 * k - 2)].any()))
         for c in range(classes):
             waits, many = [wait[c::classes] for wait in self.waits], self.many[c::classes]
-            pending = [claim[c::classes] for claim in self.claim]
+            pending = [C(0, ports)] * SINGLES
+            for claim in self.claim:
+                pending = one_more(m, pending, claim[c::classes])
             for grant, picked in zip(self.grant, self.traffic_class, strict=True):
-                pending.append(grant & Cat(picked[o][c] for o in range(ports)))
+                pending = one_more(m, pending, grant & Cat(picked[o][c] for o in range(ports)))
             taken = pending  # by what is under way, and by the slots before
             for k in reversed(range(stages)):
                 shows = Signal(ports, name=f"shows_{k}_{c}")
-                left = [wait & ~at_least(j + 1, taken) for j, wait in enumerate(waits)]
+                left = [wait & ~more for wait, more in zip(waits, taken, strict=True)]
                 if k:
                     left[0] = left[0] & ~many
-                    taken = [*taken, gives[k].replicate(ports) & self.free[k - 1]]
+                    taken = one_more(m, taken, gives[k].replicate(ports) & self.free[k - 1])
                 elif stages > 1:
-                    left.append(many & ~at_least(1, pending))
+                    left.append(many & ~pending[0])
                 m.d.comb += shows.eq(reduce(or_, left))
                 m.d.comb += self.show[k][c].eq(shows & gives[k].replicate(ports))
 
