@@ -80,7 +80,7 @@ BOARDS = {
         Ulx3s.MHZ,
         ULX3S_85F_Platform,
         Part("LFE5U-85F-6BG381C", "ecp5", ("--85k", "--package", "CABGA381", "--speed", "6")),
-        PROTO.with_(name="PROTO-100", clock_mhz=100),  # the slowest grade of the part
+        PROTO.with_(name="PROTO-87", clock_mhz=87.5),  # the slowest grade of the part
     ),
     "versa_ecp5_5g": Board(
         VersaEcp55g,
