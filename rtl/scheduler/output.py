@@ -35,8 +35,8 @@ class Output(wiring.Component):
         The input that has claimed in the last cycle, one-hot, or zero.
     connects, keeps, books, holds : In(ports)
         Per input: :class:`rtl.scheduler.input.Input`.
-    free : Out(iterations - 1)
-        Bit ``k``: the slot of stage ``k + 1`` is not given away yet.
+    free : Out(1).array(iterations - 1)
+        Of stages 1, 2, ..: the slot is not given away yet.
     chosen : Out(classes).array(iterations)
         The class that is picked, one-hot, or zero.
     traffic_class : Out(classes).array(iterations)
@@ -67,7 +67,7 @@ class Output(wiring.Component):
                 "keeps": In(ports),
                 "books": In(ports),
                 "holds": In(ports),
-                "free": Out(stages - 1),
+                "free": Out(1).array(stages - 1),
                 "chosen": Out(classes).array(stages),
                 "traffic_class": Out(classes).array(stages),
                 "select": Out(self.select_layout),
@@ -102,7 +102,7 @@ class Output(wiring.Component):
         several = reduce(or_, (many & c.replicate(ports) for many, c in of_class))
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
         m.d.comb += held[0].eq(begins | connection.valid | (self.grant & several).any())
-        m.d.comb += self.free.eq(~Cat(held[1:]))
+        m.d.comb += [free.eq(~slot) for free, slot in zip(self.free, held[1:], strict=True)]
         m.submodules.arbiter = arbiter = ClassArbiter(self.config, picks=stages)
         refills = Signal(stages)
         for k in range(stages):
