@@ -30,6 +30,7 @@ from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
 from models.config import NAMED, SwitchConfig, named
+from models.link.config import LinkConfig
 from sim import BUILD, ROOT
 from sim.netlist import Netlist, members
 
@@ -332,7 +333,7 @@ def wave_option() -> str:
 def build_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig,
+    config: SwitchConfig | LinkConfig,
     *,
     packed: bool = True,
     random_start: bool = False,
@@ -401,7 +402,7 @@ def failures(results: Path) -> list[str]:
 def run_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig | str,
+    config: SwitchConfig | LinkConfig | str,
     *,
     seed: int | None = None,
     cycles: int = 2000,
@@ -424,8 +425,9 @@ def run_bench(
         :func:`verif.lockstep.bench_config`.
     component : wiring.Component
         Design under test; the bench makes another one like it for its signature.
-    config : SwitchConfig or str
-        The configuration or its name.
+    config : SwitchConfig, LinkConfig or str
+        The configuration or its name; a bench of the link finds it with
+        :func:`verif.lockstep.bench_link`.
     seed : int or None
         None takes ``BENCH_SEED`` from the environment, or a fresh one.
     cycles : int

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {  # folder: what it may import of this project
     "models": {"models"},
-    "rtl": {"rtl", "models.config", "models.packet"},
+    "rtl": {"rtl", "models.config", "models.packet", "models.link.config", "models.link.wire"},
     "verif": {"verif", "rtl", "models"},
     "sim": {"sim", "verif", "rtl", "models"},
 }
@@ -63,6 +63,7 @@ def test_imports_point_down(path):
         ("rtl", "from models.egress import EgressModel"),
         ("rtl", "from models import egress"),
         ("rtl", "import models"),
+        ("rtl", "from models.link.framer import FramerModel"),
         ("verif", "from sim import ROOT"),
         ("verif", "def run():\n    import subprocess"),
         ("sim", "from tests import conftest"),

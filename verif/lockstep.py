@@ -25,9 +25,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.config import SwitchConfig, named
+from models.link.config import LinkConfig
 from models.record import flat
 
-__all__ = ["Lockstep", "Plan", "Wire", "bench_config", "pack", "unpack", "wires"]
+__all__ = ["Lockstep", "Plan", "Wire", "bench_config", "bench_link", "pack", "unpack", "wires"]
+
+
+def bench_link() -> LinkConfig:
+    """The configuration that :func:`sim.verilator.run_bench` asked for, that of a link."""
+    return LinkConfig(**json.loads(os.environ["BENCH_CONFIG"]))
 
 
 def bench_config() -> SwitchConfig:

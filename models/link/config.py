@@ -1,0 +1,251 @@
+"""Build-time parameters of a link: with :mod:`models.link.wire` all that models and RTL share."""
+
+from dataclasses import dataclass, replace
+from math import ceil
+
+from models.config import SwitchConfig
+from models.link.wire import MAX_CHANNELS, SEQUENCE_BITS, frame_words
+
+__all__ = ["NS_PER_METRE", "LinkConfig", "link_of"]
+
+NS_PER_METRE = 5  # copper and fibre alike, within 5 %
+# Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
+# cut-through, besides those in which its words arrive. A control word goes the same way.
+HOP_CYCLES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkConfig:
+    """Parameters of one link, alike at both of its ends; wrong values raise ``ValueError``.
+
+    Parameters
+    ----------
+    name : str
+        How results and messages call it.
+    flit_bytes : int
+        Bytes that one flit carries, a power of two, 8 to 128.
+    words_per_cycle : int
+        64-bit words that pass to and from the PCS in one cycle, 1 to 16.
+    line_gbps : float or None
+        Line rate in Gbit/s each way; None stands for ``words_per_cycle`` in every cycle.
+    clock_mhz : float or None
+        Clock; None stands for 1000, so that a cycle is a nanosecond.
+    min_packet_bytes, max_packet_bytes : int
+        Smallest and largest packet, header included.
+    length_m : float
+        Longest cable, for which buffers and timers are sized.
+    store_and_forward : bool
+        The receiver gives a packet away only when its frame has come in without error.
+    ack_bytes : int
+        Bytes that are received between two acknowledgements.
+    replay_flits, window_frames : int or None
+        Flits and frames that the sender keeps until they are acknowledged. ``window_frames`` is a
+        power of two. None derives them from the round trip (:attr:`round_trip_cycles`): what is
+        sent in it at full rate, and one frame more; so the line never waits for either.
+    replay_timer_ns : int or None
+        Time without progress after which the sender repeats, below 65536. None derives it: a round
+        trip and two frames, the least that is allowed.
+    replay_count_max : int
+        Replays in a row, without progress, before all is given up (FLUSH).
+    pcs_lost_ns, data_age_ns : int
+        So long may the PCS be down, or data be unacknowledged, before all is given up.
+    channels : int
+        Virtual channels of credit-based flow control, 1 to 32.
+    credit_bytes : int
+        Bytes of a credit, a power of two.
+    """
+
+    name: str = "custom"
+    flit_bytes: int
+    words_per_cycle: int
+    line_gbps: float | None = None
+    clock_mhz: float | None = None
+    min_packet_bytes: int = 64
+    max_packet_bytes: int
+    length_m: float = 5
+    store_and_forward: bool = False
+    ack_bytes: int = 2048
+    replay_flits: int | None = None
+    window_frames: int | None = None
+    replay_timer_ns: int | None = None
+    replay_count_max: int = 8
+    pcs_lost_ns: int = 50_000
+    data_age_ns: int = 24_000
+    channels: int = 1
+    credit_bytes: int = 128
+
+    def __post_init__(self) -> None:
+        def check(good: bool, name: str, rule: str) -> None:
+            if not good:
+                raise ValueError(f"{name} must be {rule}, not {getattr(self, name)!r}")
+
+        def power_of_two(value: int) -> bool:
+            return value > 0 and value & (value - 1) == 0
+
+        check(
+            power_of_two(self.flit_bytes) and 8 <= self.flit_bytes <= 128,
+            "flit_bytes",
+            "a power of two from 8 to 128",
+        )
+        check(1 <= self.words_per_cycle <= 16, "words_per_cycle", "1 to 16")
+        check(self.clock_mhz is None or self.clock_mhz > 0, "clock_mhz", "a positive frequency")
+        check(self.line_gbps is None or self.line_gbps > 0, "line_gbps", "a positive rate or None")
+        check(
+            self.line_gbps is None or self.line_gbps * 1e3 <= 64 * self.words_per_cycle * self.mhz,
+            "words_per_cycle",
+            f"enough for {self.line_gbps} Gbit/s at {self.mhz:g} MHz: "
+            f"{ceil((self.line_gbps or 0) * 1e3 / (64 * self.mhz))} or more",
+        )
+        check(self.min_packet_bytes >= 8, "min_packet_bytes", "8 or more: a packet has a header")
+        check(
+            self.min_packet_bytes <= self.max_packet_bytes < 1 << 16,
+            "max_packet_bytes",
+            f"{self.min_packet_bytes} (min_packet_bytes) to 65535",
+        )
+        check(self.length_m >= 0, "length_m", "0 or more")
+        check(1 <= self.channels <= MAX_CHANNELS, "channels", f"1 to {MAX_CHANNELS}")
+        check(power_of_two(self.credit_bytes), "credit_bytes", "a power of two")
+        check(self.ack_bytes >= 1, "ack_bytes", "1 or more")
+        check(1 <= self.replay_count_max < 256, "replay_count_max", "1 to 255")
+        for name, least in (
+            ("replay_flits", self.least_replay_flits),
+            ("window_frames", 1 << (self.least_window_frames - 1).bit_length()),
+            ("replay_timer_ns", ceil(self.least_replay_timer_cycles * 1e3 / self.mhz)),
+        ):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, least)
+        check(
+            self.replay >= self.max_packet_flits,
+            "replay_flits",
+            f"{self.max_packet_flits} or more: a largest packet",
+        )
+        check(
+            power_of_two(self.window) and 2 <= self.window <= 1 << (SEQUENCE_BITS - 1),
+            "window_frames",
+            f"a power of two from 2 to {1 << (SEQUENCE_BITS - 1)}, half of the numbers",
+        )
+        check(
+            self.replay_timer_cycles >= self.least_replay_timer_cycles
+            and self.cycles(self.replay_timer_ns or 0) < 1 << 17
+            and (self.replay_timer_ns or 0) < 1 << 16,
+            "replay_timer_ns",
+            f"{ceil(self.least_replay_timer_cycles * 1e3 / self.mhz)} (a round trip of "
+            f"{self.length_m:g} m and two frames) to 65535",
+        )
+        check(self.pcs_lost_ns >= 1, "pcs_lost_ns", "1 or more")
+        check(
+            self.data_age_ns >= (self.replay_timer_ns or 0),
+            "data_age_ns",
+            f"{self.replay_timer_ns} (replay_timer_ns) or more",
+        )
+
+    @property
+    def mhz(self) -> float:
+        """Clock in MHz."""
+        return 1000.0 if self.clock_mhz is None else self.clock_mhz
+
+    def cycles(self, nanoseconds: float) -> int:
+        """Cycles that take at least so long."""
+        return ceil(nanoseconds * self.mhz / 1e3 - 1e-9)
+
+    @property
+    def words(self) -> int:
+        """64-bit words in one flit."""
+        return self.flit_bytes // 8
+
+    @property
+    def max_packet_flits(self) -> int:
+        """Flits of a largest packet."""
+        return ceil(self.max_packet_bytes / self.flit_bytes)
+
+    @property
+    def line_words_per_cycle(self) -> float:
+        """64-bit words that the line moves per cycle, at most ``words_per_cycle``."""
+        if self.line_gbps is None:
+            return float(self.words_per_cycle)
+        return self.line_gbps * 1e3 / (64 * self.mhz)
+
+    @property
+    def wire_cycles(self) -> int:
+        """Cycles that a word is in the cable."""
+        return self.cycles(self.length_m * NS_PER_METRE)
+
+    @property
+    def frame_cycles(self) -> int:
+        """Cycles of a largest frame on the line."""
+        return ceil(frame_words(self.max_packet_bytes) / self.line_words_per_cycle)
+
+    @property
+    def round_trip_cycles(self) -> int:
+        """Cycles from the first word of a frame until its acknowledgement has come, at the most.
+
+        There and back again through both ends; the frame itself, and ``ack_bytes`` that may be
+        awaited behind it; and a frame the other way, that the acknowledgement waits for.
+        """
+        ack = ceil((self.ack_bytes / 8 + 1) / self.line_words_per_cycle)
+        return 2 * (self.wire_cycles + HOP_CYCLES + 2) + 2 * self.frame_cycles + ack
+
+    @property
+    def least_replay_flits(self) -> int:
+        """Flits sent in a round trip at full rate, and one frame."""
+        # A packet one byte over a flit takes the most flits for the words of its frame.
+        beyond = range(1, self.max_packet_bytes + 1, self.flit_bytes)
+        sizes = [self.min_packet_bytes, *(size for size in beyond if size > self.min_packet_bytes)]
+        flits = max(ceil(size / self.flit_bytes) / frame_words(size) for size in sizes)
+        words = self.round_trip_cycles * self.line_words_per_cycle
+        return ceil(words * flits) + self.max_packet_flits
+
+    @property
+    def least_window_frames(self) -> int:
+        """Smallest frames sent in a round trip at full rate, and one."""
+        words = self.round_trip_cycles * self.line_words_per_cycle
+        return ceil(words / frame_words(self.min_packet_bytes)) + 1
+
+    @property
+    def least_replay_timer_cycles(self) -> int:
+        """A round trip and two frames."""
+        return self.round_trip_cycles + 2 * self.frame_cycles
+
+    @property
+    def replay(self) -> int:
+        """Flits that the sender keeps."""
+        assert self.replay_flits is not None
+        return self.replay_flits
+
+    @property
+    def window(self) -> int:
+        """Frames that the sender keeps."""
+        assert self.window_frames is not None
+        return self.window_frames
+
+    @property
+    def replay_timer_cycles(self) -> int:
+        """Cycles without progress after which the sender repeats."""
+        assert self.replay_timer_ns is not None
+        return self.cycles(self.replay_timer_ns)
+
+    def with_(self, **changes: object) -> "LinkConfig":
+        """A copy with ``changes``; buffers and timer that were derived are derived again."""
+        derived: dict[str, object] = {}
+        for name in ("replay_flits", "window_frames", "replay_timer_ns"):
+            if getattr(self, name) == getattr(replace(self, **{name: None}), name):
+                derived[name] = None
+        return replace(self, **(derived | changes))  # type: ignore[arg-type]
+
+
+def link_of(config: SwitchConfig, **changes: object) -> LinkConfig:
+    """The link at each port of a switch."""
+    gbps, mhz = config.line_gbps, config.clock_mhz
+    words = config.words if gbps is None or mhz is None else ceil(gbps * 1e3 / (64 * mhz))
+    link = LinkConfig(
+        name=config.name,
+        flit_bytes=config.flit_bytes,
+        words_per_cycle=words,
+        line_gbps=gbps,
+        clock_mhz=mhz,
+        min_packet_bytes=config.min_packet_bytes,
+        max_packet_bytes=config.max_packet_bytes,
+        store_and_forward=config.store_and_forward,
+        channels=config.queues if config.queues <= MAX_CHANNELS else config.classes,
+    )
+    return link.with_(**changes)

@@ -1,0 +1,79 @@
+"""What is on the wire: bytes of preambles, control words and their meaning, in one place.
+
+Words are 64 bits with 8 control bits, as in XGMII: bit ``n`` of the control bits tells that byte
+``n`` (byte 0 in the lowest bits, first in time) is a control character. A frame is a preamble, the
+bytes of a packet, 4 bytes of frame check sequence (CRC-32 of IEEE 802.3, lowest byte first) and a
+terminate character; it begins in byte 0 of a word, and idles fill the word in which it ends.
+
+Follows the public rendering of Ultra Ethernet 1.0 (LLR: frames with SFD 0xDD have a 20-bit sequence
+number in the preamble; ordered sets of type 0x4B, O-code 0x6, D1 = type). Where the specification
+itself was not at hand, bits were placed by us and are named here: the bytes of the preamble but the
+first and the last, the character of O-code 0x6, the types above 0x10, and the D5, D6 of CF_Update.
+"""
+
+from enum import IntEnum
+
+__all__ = [
+    "CHECK_BITS",
+    "CHECK_POLYNOMIAL",
+    "CREDIT_BITS",
+    "FRAME_SFD",
+    "IDLE",
+    "IN_FRAME_BYTES",
+    "LLR_SFD",
+    "MAX_CHANNELS",
+    "ORDERED_SET",
+    "PREAMBLE_FIELDS",
+    "SEQUENCE_BITS",
+    "START",
+    "TERMINATE",
+    "Control",
+    "frame_words",
+]
+
+IDLE, START, TERMINATE, ERROR = 0x07, 0xFB, 0xFD, 0xFE
+ORDERED_SET = 0x5C  # the character that stands for O-code 0x6
+FRAME_SFD, LLR_SFD = 0xD5, 0xDD
+SEQUENCE_BITS = 20
+MAX_CHANNELS = 32
+CREDIT_BITS = 15  # of a channel in CF_Update
+IN_FRAME_BYTES = 256  # no control word before so many bytes of a frame, its preamble included
+
+# The first word of a frame, first field in the lowest bits. The sequence number is written with its
+# highest bits first, as in D2 .. D4 of a control word: bits 19..12, then 11..4, then 3..0 in the
+# upper half of a byte.
+PREAMBLE_FIELDS = {
+    "start": 8,
+    "channel": 5,
+    "reserved": 3,
+    "sequence_high": 8,
+    "sequence_middle": 8,
+    "padding": 4,
+    "sequence_low": 4,
+    "check": 8,
+    "filler": 8,  # 0x55
+    "sfd": 8,
+}
+FILLER = 0x55
+
+# The header check: CRC-8 (AUTOSAR's 0x2F, Hamming distance 4 up to 119 bits) over bytes 1 to 4 and
+# 7 of the preamble, then the 8 bytes of the header, each lowest bit first as on the line; register
+# preset to ones, not inverted. It gates routing.
+CHECK_BITS = 8
+CHECK_POLYNOMIAL = 0x2F
+
+
+class Control(IntEnum):
+    """D1 of a control word. D2 .. D4 hold a sequence number as the preamble does."""
+
+    FILL = 0x00  # means nothing: keeps the line busy within a frame
+    ACK = 0x01
+    NACK = 0x02
+    INIT = 0x03  # D5, D6: a number that INIT_ECHO returns
+    INIT_ECHO = 0x04
+    CF_UPDATE = 0x10  # credits freed of two channels
+
+
+def frame_words(size: int) -> int:
+    """64-bit words on the line of the frame of a packet of ``size`` bytes, least gap included."""
+    return 1 + -(-(size + 4 + 1) // 8)

@@ -1,0 +1,1 @@
+"""The link layer: framing, retry, credits."""
