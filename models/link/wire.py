@@ -17,6 +17,7 @@ __all__ = [
     "CHECK_BITS",
     "CHECK_POLYNOMIAL",
     "CREDIT_BITS",
+    "ERROR",
     "FRAME_SFD",
     "IDLE",
     "IN_FRAME_BYTES",
