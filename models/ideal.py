@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.config import SwitchConfig
 from models.traffic import Line, Packets, flit_cost, line_level, line_of
 
-__all__ = ["Ideal", "flit_delay", "ideal", "uniform_wait"]
+__all__ = ["Ideal", "flit_delay", "ideal", "serve", "uniform_wait"]
 
 Ints = NDArray[np.int64]
 

@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cell_mode import arrivals, departures
-from models.ideal import Ideal
+from models.ideal import Ideal, serve
 from models.policy import policy
-from models.policy.output_queued import OutputQueued
+from models.traffic import Line
 from models.trial import Trial
 
 __all__ = ["CellRun", "Cells"]
 
 Ints = NDArray[np.int64]
+CELL_A_SLOT = Line(gain=1, surplus=0, flit_cost=1, byte_cost=0, frame_cost=0)
 
 
 class Cells(NamedTuple):
@@ -94,11 +95,12 @@ class CellRun:
 
     @cached_property
     def best(self) -> Ideal:
-        """What the ideal switch makes of the same arrivals."""
-        cells = self.packets
-        left = departures(OutputQueued(self.trial.config.ports), self.table)
-        left = left[cells.cycle, cells.source].astype(np.int64)
-        left[left < 0] = self.cycle  # or later
+        """What the ideal switch makes of the same arrivals, whose order is that of its queues."""
+        cells, ports = self.packets, self.trial.config.ports
+        row = np.arange(cells.cycle.size + 1)
+        left = serve(
+            CELL_A_SLOT, 1, ports, cells.flits, row, cells.cycle, cells.destination, row[:-1]
+        )
         return Ideal(injected=cells.cycle, departed=left, completed=left)
 
     def delays(self) -> NDArray[np.float64]:

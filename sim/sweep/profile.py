@@ -107,12 +107,12 @@ def _waiting(run: Run | CellRun) -> dict[str, list[int]]:
 def waiting(flits: Ints, since: Ints, until: Ints, times: Ints) -> list[int]:
     """Flits of the packets that at each of ``times`` have come, at ``since``, and have not gone.
 
-    ``times`` ascend; a negative cycle is one that has not been.
+    ``times`` ascend; cycle -1 is one that has not been.
     """
 
     def before(cycle: Ints) -> Ints:
-        been = cycle >= 0
-        counts = np.bincount(cycle[been], weights=flits[been], minlength=times[-1])
-        return np.append(0, counts.cumsum())[times].astype(np.int64)
+        counts = np.bincount(cycle + 1, weights=flits, minlength=times[-1] + 1)
+        counts[0] = 0  # those that have not been
+        return counts.cumsum()[times].astype(np.int64)
 
     return (before(since) - before(until)).tolist()
