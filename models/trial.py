@@ -39,7 +39,7 @@ class Trial:
         As in ``models.traffic.generate``.
     policy : str or None
         Not None: a scheduler of ``models.policy`` in cell mode, see ``sim.cell_run``, and of the
-        configuration only ``ports`` and ``iterations`` count.
+        configuration only ``ports`` and ``iterations`` count; ``speedup`` None is 1 then.
     outstanding : int or None
         Not None: requests and responses, see ``models.exchange``; each port keeps so many requests
         unanswered, and ``load`` means nothing.
@@ -86,7 +86,9 @@ class Trial:
     @property
     def rate(self) -> float:
         """Flits that a line moves per cycle."""
-        return 1.0 if self.policy else self.line_config.line_flits_per_cycle
+        if self.policy:
+            return 1 / (self.speedup or 1)
+        return self.line_config.line_flits_per_cycle
 
     @property
     def drain(self) -> int:

@@ -1,4 +1,8 @@
-"""A trial in cell mode: any scheduler of ``models.policy``, cells instead of packets."""
+"""A trial in cell mode: any scheduler of ``models.policy``, cells instead of packets.
+
+With a speedup the fabric has more slots than the lines: a cell comes at the end of its time on the
+line, and waits for that of its output behind the fabric.
+"""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -9,20 +13,19 @@ from numpy.typing import NDArray
 from models.cell_mode import arrivals, departures
 from models.ideal import Ideal, serve
 from models.policy import policy
-from models.traffic import Line
+from models.traffic import SCALE, Line
 from models.trial import Trial
 
 __all__ = ["CellRun", "Cells"]
 
 Ints = NDArray[np.int64]
-CELL_A_SLOT = Line(gain=1, surplus=0, flit_cost=1, byte_cost=0, frame_cost=0)
 
 
 class Cells(NamedTuple):
     """One row per cell, in the order of arrival: what a point of a sweep asks of ``Packets``.
 
     ``injected`` is ``cycle``, because every cell is taken at once, and ``departed`` is
-    ``completed``: the slot in which it left, or -1. ``flits`` are 1.
+    ``completed``: the slot in which the line took it, or -1. ``flits`` are 1.
     """
 
     cycle: Ints
@@ -35,7 +38,7 @@ class Cells(NamedTuple):
 
 
 class CellRun:
-    """As ``Run``, for a trial with a policy: a cycle is a slot, a flit is a cell.
+    """As ``Run``, for a trial with a policy: a cycle is a slot of the fabric, a flit is a cell.
 
     Attributes
     ----------
@@ -55,26 +58,33 @@ class CellRun:
         self.trial = trial
         self.cycle = 0
         ports = trial.config.ports
+        gain = int(trial.rate * SCALE)
+        self.line = Line(gain=gain, surplus=0, flit_cost=SCALE, byte_cost=0, frame_cost=0)
         sent = arrivals(
             ports,
             pattern=trial.pattern,
             load=trial.load,
-            slots=trial.cycles,
+            slots=trial.cycles * gain // SCALE,
             burst=trial.burst,
             seed=trial.seed,
         )
-        # Then nothing comes, and what is inside can leave.
-        self.table = np.pad(sent, ((0, trial.drain), (0, 0)), constant_values=-1)
+        # After it nothing comes, and what is inside can leave.
+        self.table = np.full((trial.cycles + trial.drain, ports), -1, sent.dtype)
+        self.table[np.arange(sent.shape[0]) * SCALE // gain] = sent
         self.policy = policy(trial.policy, ports, trial.config.iterations)
 
     def advance(self) -> int:
         """Run to the end; return how many slots."""
         cycle, source = np.nonzero(self.table >= 0)
-        completed = departures(self.policy, self.table)[cycle, source].astype(np.int64)
+        destination = self.table[cycle, source].astype(np.int64)
+        crossed = departures(self.policy, self.table)[cycle, source].astype(np.int64)
+        order = np.argsort(crossed, kind="stable")[np.count_nonzero(crossed < 0) :]
+        left = self.served(crossed, destination, order)
+        completed = np.where((crossed < 0) | (left >= self.table.shape[0]), -1, left)
         self.packets = Cells(
             cycle=cycle,
             source=source,
-            destination=self.table[cycle, source].astype(np.int64),
+            destination=destination,
             flits=np.ones(cycle.size, np.int64),
             injected=cycle,
             departed=completed,
@@ -82,6 +92,14 @@ class CellRun:
         )
         self.cycle = self.table.shape[0]
         return self.cycle
+
+    def served(self, arrival: Ints, output: Ints, order: Ints) -> Ints:
+        """Slot in which the line of its output takes each cell, those for it in ``order``."""
+        row = np.arange(arrival.size + 1)
+        ports = self.trial.config.ports
+        return serve(
+            self.line, 1, ports, np.ones(arrival.size, np.int64), row, arrival, output, order
+        )
 
     @property
     def done(self) -> bool:
@@ -96,11 +114,8 @@ class CellRun:
     @cached_property
     def best(self) -> Ideal:
         """What the ideal switch makes of the same arrivals, whose order is that of its queues."""
-        cells, ports = self.packets, self.trial.config.ports
-        row = np.arange(cells.cycle.size + 1)
-        left = serve(
-            CELL_A_SLOT, 1, ports, cells.flits, row, cells.cycle, cells.destination, row[:-1]
-        )
+        cells = self.packets
+        left = self.served(cells.cycle, cells.destination, np.arange(cells.cycle.size))
         return Ideal(injected=cells.cycle, departed=left, completed=left)
 
     def delays(self) -> NDArray[np.float64]:

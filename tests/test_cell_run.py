@@ -42,6 +42,24 @@ def test_no_switch_waits_less_than_the_ideal(name):
         assert np.array_equal(found.delays(), found.ideal_delays())
 
 
+@pytest.mark.parametrize("name", POLICIES)
+def test_speedup_brings_a_scheduler_near_the_ideal(name):
+    """Lines take cells at their own rate, whatever the fabric does."""
+    one, more = (cells(name, speedup=speedup, cycles=40_000) for speedup in (1.0, 1.5))
+    ratio = [found.delays().mean() / found.ideal_delays().mean() for found in (one, more)]
+    assert 1 <= ratio[1] <= ratio[0] and ratio[1] < 1.3
+    cell = more.packets
+    assert cell.cycle.size == pytest.approx(0.8 * 40_000 / 1.5 * 4, rel=0.02)
+    for n in range(4):
+        taken = np.sort(cell.completed[cell.destination == n])
+        assert np.all(np.diff(taken) >= 1) and np.all(taken[2:] - taken[:-2] >= 3)
+
+
+def test_speedup_of_one_is_none():
+    none, one = cells("islip"), cells("islip", speedup=1.0)
+    assert np.array_equal(none.packets.completed, one.packets.completed)
+
+
 def test_ideal_is_that_of_the_formula():
     found = cells("islip", cycles=200_000)
     assert found.ideal_delays().mean() == pytest.approx(uniform_wait(4, 0.8), rel=0.05)

@@ -42,7 +42,9 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "shares": (lambda value: True, "true or false"),
 }
-CELLS = ("policy", "ports", "iterations", "cycles", "pattern", "load", "burst", "seed")
+CELLS = (
+    *("policy", "ports", "iterations", "cycles", "speedup", "pattern", "load", "burst", "seed"),
+)
 TRAFFIC = {field.name: field.type for field in fields(Trial) if field.name in RULES}
 SWITCH = {field.name: field.type for field in fields(SwitchConfig) if field.name != "name"}
 FIELDS = SWITCH | TRAFFIC
