@@ -39,7 +39,7 @@ class Trial:
         As in ``models.traffic.generate``.
     policy : str or None
         Not None: a scheduler of ``models.policy`` in cell mode, see ``sim.cell_run``, and of the
-        configuration only ``ports`` and ``iterations`` count; ``speedup`` None is 1 then.
+        configuration only ``ports``, ``iterations`` and ``speedup`` count, which is 1 if it is None.
     outstanding : int or None
         Not None: requests and responses, see ``models.exchange``; each port keeps so many requests
         unanswered, and ``load`` means nothing.
@@ -87,7 +87,7 @@ class Trial:
     def rate(self) -> float:
         """Flits that a line moves per cycle."""
         if self.policy:
-            return 1 / (self.speedup or 1)
+            return 1 / (self.line_config.speedup or 1)
         return self.line_config.line_flits_per_cycle
 
     @property

@@ -55,9 +55,12 @@ def test_speedup_brings_a_scheduler_near_the_ideal(name):
         assert np.all(np.diff(taken) >= 1) and np.all(taken[2:] - taken[:-2] >= 3)
 
 
-def test_speedup_of_one_is_none():
+def test_speedup_is_that_of_the_trial_or_the_configuration():
     none, one = cells("islip"), cells("islip", speedup=1.0)
     assert np.array_equal(none.packets.completed, one.packets.completed)
+    trial, config = cells("islip", speedup=1.5), cells("islip", config=FOUR.with_(speedup=1.5))
+    assert np.array_equal(trial.packets.completed, config.packets.completed)
+    assert trial.packets.completed.size < one.packets.completed.size
 
 
 def test_ideal_is_that_of_the_formula():
