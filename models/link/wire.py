@@ -16,6 +16,7 @@ from enum import IntEnum
 __all__ = [
     "CHECK_BITS",
     "CHECK_POLYNOMIAL",
+    "COUNTED",
     "CREDIT_BITS",
     "ERROR",
     "FRAME_SFD",
@@ -73,6 +74,19 @@ class Control(IntEnum):
     INIT = 0x03  # D5, D6: a number that INIT_ECHO returns
     INIT_ECHO = 0x04
     CF_UPDATE = 0x10  # credits freed of two channels
+
+
+# What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is how
+# often all was given up, ``lost`` the frames of it; ``rx_overrun`` a flit that found no room behind
+# the receiver, ``overrun`` words that found none in the deframer; ``malformed`` and ``unknown``
+# control words in places, and of types, that mean nothing.
+COUNTED = (
+    *("tx_init", "tx_init_echo", "tx_ack", "tx_nack", "tx_discard", "tx_ok", "tx_poisoned"),
+    *("tx_replay", "rx_init", "rx_init_echo", "rx_ack", "rx_nack", "rx_ack_nack_seq_error"),
+    *("rx_ok", "rx_poisoned", "rx_bad", "rx_expected_seq_good", "rx_expected_seq_poisoned"),
+    *("rx_expected_seq_bad", "rx_missing_seq", "rx_duplicate_seq", "rx_replay"),
+    *("flushed", "lost", "rx_overrun", "overrun", "malformed", "unknown"),
+)
 
 
 def frame_words(size: int) -> int:
