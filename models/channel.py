@@ -81,9 +81,11 @@ def channel_outputs(s, inputs, outputs, n):
     outputs.ready[n] = s.turn[n]
     outputs.up[n] = not inputs.down[n]
     outputs.valid[n] = s.filled[n, place] and not inputs.down[n]
+    for w in range(outputs.control.shape[1]):
+        outputs.control[n, w] = 0
     for w in range(outputs.data.shape[1]):
         outputs.data[n, w] = s.data[n, place, w]
-        outputs.control[n, w] = s.control[n, place, w]
+        outputs.control[n, w >> 3] |= s.control[n, place, w] << 8 * (w & 7)
 
 
 @inner
@@ -138,7 +140,7 @@ def channel_clock(s, rates, inputs, n):
             s.until_duplicate[n] = max(0, s.until_duplicate[n] - 1)
             for _ in range(min(copies, words - to)):
                 s.data[n, place, to] = inputs.data[n, w]
-                s.control[n, place, to] = inputs.control[n, w]
+                s.control[n, place, to] = inputs.control[n, w >> 3] >> 8 * (w & 7) & 255
                 to += 1
         for w in range(to, words):
             s.data[n, place, w] = IDLE_WORD
@@ -156,7 +158,8 @@ class ChannelModel:
 
     ``step`` takes the words that the PCS at one end is given in this cycle, which count while
     ``ready``: so the line keeps to its rate. It returns those that come out at the other end,
-    which count while ``valid``.
+    which count while ``valid``. ``data`` and ``control`` are those of ``rtl.link.frame.WordsLayout``,
+    in 64-bit words.
 
     Latency: ``delay`` cycles; ``config.wire_cycles``, but at least 1, if that is None.
 
@@ -207,10 +210,11 @@ class ChannelModel:
         self.rates = Rates(
             round(cycle * (1 << PACE_BITS)), log1p(-ber), burst, log1p(-drop), log1p(-duplicate)
         )
-        wide = (len(seeds), config.words_per_cycle)
+        words = config.words_per_cycle
+        wide = {"data": (len(seeds), words), "control": (len(seeds), -(-words // 8))}
         for kind, name in ((ChannelInputs, "inputs"), (ChannelOutputs, "outputs")):
             shapes: dict[str, tuple[int, ...]] = dict.fromkeys(kind._fields, (len(seeds),))
-            setattr(self, name, allocate(kind, shapes | {"data": wide, "control": wide}))
+            setattr(self, name, allocate(kind, shapes | wide))
         self.inputs: ChannelInputs
         self.outputs: ChannelOutputs
         self.reset()

@@ -16,14 +16,17 @@ def through(channel, cycles, down=()):
     for cycle in range(cycles):
         i = channel.inputs
         i.data[0] = rng.integers(-(1 << 63), 1 << 63, i.data.shape[1])
-        i.control[0] = rng.integers(256, size=i.control.shape[1])
+        control = i.control[0].view(np.uint8)[: channel.config.words_per_cycle]
+        control[:] = rng.integers(256, size=control.size)
         i.down[0] = cycle in down
         o = channel.step()
         assert o.up[0] != i.down[0]
         if o.ready[0]:
-            sent.append((cycle, i.data[0].copy(), i.control[0].copy()))
+            sent.append((cycle, i.data[0].copy(), control.copy()))
         if o.valid[0]:
-            came.append((cycle, o.data[0].copy(), o.control[0].copy()))
+            came.append(
+                (cycle, o.data[0].copy(), o.control[0].view(np.uint8)[: control.size].copy())
+            )
     return sent, came
 
 
