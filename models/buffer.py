@@ -11,7 +11,7 @@ import numpy as np
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import parameters
-from models.record import allocate
+from models.record import allocate, records
 
 __all__ = [
     "BufferInputs",
@@ -35,12 +35,24 @@ BufferOutputs = namedtuple(
     "admit used_high lost o_valid o_flit_data o_flit_count o_flit_first o_flit_last o_flit_error "
     "o_flit_mark o_flit_parity released_valid released_queue occupancy",
 )
-BufferState = namedtuple(
-    "BufferState",
-    "data count first last error mark parity free free_count slots head held used shared_used "
-    "occupancy popped popped_queue leaving leaving_queue admit used_high sweep asked_queue "
-    "asked_length stayed begun_queue begun_length arrived arrived_queue",
+BufferState = namedtuple("BufferState", "ports queues flits data free slots")
+PORT = (
+    "free_count shared_used occupancy "
+    "popped popped_queue "  # slot that was read in the last cycle, or NOTHING
+    "leaving leaving_queue "  # the same, a cycle later: it is on ``o``
+    "admit used_high "
+    "sweep "  # cycles for which nothing is admitted
+    "asked_queue asked_length "  # what was offered last
+    "stayed "  # nothing was offered in the last cycle
+    "begun_queue begun_length "  # a packet began in the last cycle, or no flits
+    "arrived arrived_queue"  # slot of what was pushed in the last cycle, or NOTHING
 )
+QUEUE = (
+    "head "
+    "held "  # flits that can be popped
+    "used"  # flits in the buffer or promised
+)
+FLIT = "count first last error mark parity"
 
 NOTHING = -1
 
@@ -48,48 +60,19 @@ NOTHING = -1
 def buffer_state(config: SwitchConfig, instances: int) -> BufferState:
     """An empty buffer."""
     depth, q = config.ingress_flits + 2, config.queues  # two on their way out
-    state = allocate(
-        BufferState,
-        {
-            "data": (instances, depth, config.words),
-            "count": (instances, depth),
-            "first": (instances, depth),
-            "last": (instances, depth),
-            "error": (instances, depth),
-            "mark": (instances, depth),
-            "parity": (instances, depth),
-            "free": (instances, depth),  # stack of free slots
-            "free_count": (instances,),
-            "slots": (instances, q, config.limit),  # ring per queue
-            "head": (instances, q),
-            "held": (instances, q),  # flits that can be popped
-            "used": (instances, q),  # flits in the buffer or promised
-            "shared_used": (instances,),
-            "occupancy": (instances,),
-            "popped": (instances,),  # slot that was read in the last cycle, or NOTHING
-            "popped_queue": (instances,),
-            "leaving": (instances,),  # the same, a cycle later: it is on ``o``
-            "leaving_queue": (instances,),
-            "admit": (instances,),
-            "used_high": (instances,),
-            "sweep": (instances,),  # cycles for which nothing is admitted
-            "asked_queue": (instances,),  # what was offered last
-            "asked_length": (instances,),
-            "stayed": (instances,),  # nothing was offered in the last cycle
-            "begun_queue": (instances,),  # a packet began in the last cycle, or no flits
-            "begun_length": (instances,),
-            "arrived": (instances,),  # slot of what was pushed in the last cycle, or NOTHING
-            "arrived_queue": (instances,),
-        },
+    ports = records(PORT, instances)
+    ports["free_count"] = depth
+    ports["sweep"] = q + 1
+    for name in ("popped", "leaving", "begun_queue", "arrived"):
+        ports[name] = NOTHING
+    return BufferState(
+        ports=ports,
+        queues=records(QUEUE, (instances, q)),
+        flits=records(FLIT, (instances, depth)),
+        data=np.zeros((instances, depth, config.words), dtype=np.int64),
+        free=np.tile(np.arange(depth, dtype=np.int32), (instances, 1)),  # stack of free slots
+        slots=np.zeros((instances, q, config.limit), dtype=np.int32),  # ring per queue
     )
-    state.free[:] = np.arange(depth)
-    state.free_count[:] = depth
-    state.popped[:] = NOTHING
-    state.leaving[:] = NOTHING
-    state.begun_queue[:] = NOTHING
-    state.arrived[:] = NOTHING
-    state.sweep[:] = q + 1
-    return state
 
 
 def buffer_output_shapes(config: SwitchConfig, instances: int) -> dict[str, tuple[int, ...]]:
@@ -101,51 +84,55 @@ def buffer_output_shapes(config: SwitchConfig, instances: int) -> dict[str, tupl
 @inner
 def buffer_outputs(p, s, outputs, n):
     """What the registers show."""
-    slot = s.leaving[n]
-    outputs.admit[n] = s.admit[n]
-    outputs.used_high[n] = s.used_high[n]
+    port = s.ports[n]
+    slot = port.leaving
+    outputs.admit[n] = port.admit
+    outputs.used_high[n] = port.used_high
     outputs.o_valid[n] = slot >= 0
     outputs.released_valid[n] = slot >= 0
-    outputs.released_queue[n] = s.leaving_queue[n]
-    outputs.occupancy[n] = s.occupancy[n]
+    outputs.released_queue[n] = port.leaving_queue
+    outputs.occupancy[n] = port.occupancy
     if slot >= 0:
+        flit = s.flits[n, slot]
         for word in range(p.words):
             outputs.o_flit_data[n, word] = s.data[n, slot, word]
-        outputs.o_flit_count[n] = s.count[n, slot]
-        outputs.o_flit_first[n] = s.first[n, slot]
-        outputs.o_flit_last[n] = s.last[n, slot]
-        outputs.o_flit_error[n] = s.error[n, slot]
-        outputs.o_flit_mark[n] = s.mark[n, slot]
-        outputs.o_flit_parity[n, 0] = s.parity[n, slot]
+        outputs.o_flit_count[n] = flit.count
+        outputs.o_flit_first[n] = flit.first
+        outputs.o_flit_last[n] = flit.last
+        outputs.o_flit_error[n] = flit.error
+        outputs.o_flit_mark[n] = flit.mark
+        outputs.o_flit_parity[n, 0] = flit.parity
 
 
 @inner
-def used_before(s, n, queue):
-    """Flits that ``queue`` used at the beginning of the last cycle."""
-    used = s.used[n, queue]
-    if s.popped[n] != NOTHING and s.popped_queue[n] == queue:
+def used_before(port, queue, used):
+    """Flits that ``queue``, which uses ``used`` now, used at the beginning of the last cycle."""
+    if port.popped != NOTHING and port.popped_queue == queue:
         used += 1
-    if s.begun_queue[n] == queue:
-        used -= s.begun_length[n]
+    if port.begun_queue == queue:
+        used -= port.begun_length
     return used
 
 
 @inner
 def room_in_ring(p, s, n, comes):
     """Whether the packet that was asked about fits, where queues share nothing."""
-    queue, length = s.asked_queue[n], s.asked_length[n]
+    port = s.ports[n]
+    queue, length = port.asked_queue, port.asked_length
+    used = s.queues[n, queue].used
     if comes:
-        return length <= p.short_flits and used_before(s, n, queue) <= p.mark_flits
-    return s.stayed[n] and s.used[n, queue] + length <= p.limit
+        return length <= p.short_flits and used_before(port, queue, used) <= p.mark_flits
+    return port.stayed and used + length <= p.limit
 
 
 @inner
 def room_in_lists(p, s, n, asks):
     """Whether the packet that was asked about fits, behind one whose first flit is pushed."""
-    queue, length = s.asked_queue[n], s.asked_length[n]
-    used, shared = s.used[n, queue], s.shared_used[n]
+    port = s.ports[n]
+    queue, length = port.asked_queue, port.asked_length
+    used, shared = s.queues[n, queue].used, port.shared_used
     if asks.push_valid[n] and asks.push_first[n]:
-        before = s.used[n, asks.push_queue[n]]
+        before = s.queues[n, asks.push_queue[n]].used
         after = before + asks.push_length[n]
         shared += max(after, p.reserve) - max(before, p.reserve)
         if queue == asks.push_queue[n]:
@@ -160,15 +147,41 @@ def room_in_lists(p, s, n, asks):
 @inner
 def buffer_offer(p, s, n, asks):
     """Judge the packet that is offered, or again the one that was."""
+    port = s.ports[n]
     rings, comes = p.limit == p.reserve, asks.offer_valid[n] == 1
     if comes:
-        s.asked_queue[n], s.asked_length[n] = asks.offer_queue[n], asks.offer_length[n]
-        queue = s.asked_queue[n]
-        used = used_before(s, n, queue) if rings else s.used[n, queue]
-        s.used_high[n] = used > p.mark_flits and s.sweep[n] == 0
+        port.asked_queue, port.asked_length = asks.offer_queue[n], asks.offer_length[n]
+        used = s.queues[n, port.asked_queue].used
+        if rings:
+            used = used_before(port, port.asked_queue, used)
+        port.used_high = used > p.mark_flits and port.sweep == 0
     room = room_in_ring(p, s, n, comes) if rings else room_in_lists(p, s, n, asks)
-    s.admit[n] = room and s.sweep[n] == 0
-    s.stayed[n] = not comes
+    port.admit = room and port.sweep == 0
+    port.stayed = not comes
+
+
+@inner
+def pop(p, s, n, number):
+    """The oldest flit of the queue ``number`` leaves it: its slot, or NOTHING."""
+    queue = s.queues[n, number]
+    if queue.held == 0:
+        return NOTHING
+    slot = s.slots[n, number, queue.head]
+    queue.head = 0 if queue.head == s.slots.shape[2] - 1 else queue.head + 1
+    queue.held -= 1
+    if queue.used > p.reserve:
+        s.ports[n].shared_used -= 1
+    queue.used -= 1
+    return slot
+
+
+@inner
+def join(s, n, number, slot):
+    """What was stored in ``slot`` is the last flit of the queue ``number``."""
+    queue, ring = s.queues[n, number], s.slots.shape[2]
+    place = queue.head + queue.held
+    s.slots[n, number, place - ring if place >= ring else place] = slot
+    queue.held += 1
 
 
 @inner
@@ -177,55 +190,50 @@ def buffer_clock(p, s, n, pop_valid, pop_queue, asks, inject):
 
     Returns whether a flit was to leave and none was there: ``lost``.
     """
-    ring = s.slots.shape[2]
+    port = s.ports[n]
     buffer_offer(p, s, n, asks)
-    s.sweep[n] = max(0, s.sweep[n] - 1)
-    if s.leaving[n] != NOTHING:
-        s.free[n, s.free_count[n]] = s.leaving[n]
-        s.free_count[n] += 1
-    s.leaving[n], s.leaving_queue[n] = s.popped[n], s.popped_queue[n]
-    s.occupancy[n] -= s.leaving[n] != NOTHING
-    s.popped[n], s.popped_queue[n] = NOTHING, pop_queue
-    if pop_valid and s.held[n, pop_queue] > 0:
-        s.popped[n] = s.slots[n, pop_queue, s.head[n, pop_queue]]
-        s.head[n, pop_queue] = (s.head[n, pop_queue] + 1) % ring
-        s.held[n, pop_queue] -= 1
-        if s.used[n, pop_queue] > p.reserve:
-            s.shared_used[n] -= 1
-        s.used[n, pop_queue] -= 1
-    if s.arrived[n] != NOTHING:
-        queue = s.arrived_queue[n]
-        s.slots[n, queue, (s.head[n, queue] + s.held[n, queue]) % ring] = s.arrived[n]
-        s.held[n, queue] += 1
-    s.begun_queue[n] = s.arrived[n] = NOTHING
+    port.sweep = max(0, port.sweep - 1)
+    if port.leaving != NOTHING:
+        s.free[n, port.free_count] = port.leaving
+        port.free_count += 1
+    port.leaving, port.leaving_queue = port.popped, port.popped_queue
+    port.occupancy -= port.leaving != NOTHING
+    port.popped, port.popped_queue = NOTHING, pop_queue
+    if pop_valid:
+        port.popped = pop(p, s, n, pop_queue)
+    if port.arrived != NOTHING:
+        join(s, n, port.arrived_queue, port.arrived)
+    port.begun_queue = port.arrived = NOTHING
     if asks.push_valid[n]:
-        queue = asks.push_queue[n]
+        number = asks.push_queue[n]
         if asks.push_first[n]:
-            s.begun_queue[n], s.begun_length[n] = queue, asks.push_length[n]
-            before = max(s.used[n, queue], p.reserve)
-            s.used[n, queue] += asks.push_length[n]
-            s.shared_used[n] += max(s.used[n, queue], p.reserve) - before
-        s.occupancy[n] += 1
-        s.free_count[n] -= 1
-        slot = s.free[n, s.free_count[n]]
+            queue = s.queues[n, number]
+            port.begun_queue, port.begun_length = number, asks.push_length[n]
+            before = max(queue.used, p.reserve)
+            queue.used += asks.push_length[n]
+            port.shared_used += max(queue.used, p.reserve) - before
+        port.occupancy += 1
+        port.free_count -= 1
+        slot = s.free[n, port.free_count]
         for word in range(p.words):
             s.data[n, slot, word] = asks.push_flit_data[n, word]
         if inject:
             s.data[n, slot, 0] ^= 1
-        s.count[n, slot] = asks.push_flit_count[n]
-        s.first[n, slot] = asks.push_flit_first[n]
-        s.last[n, slot] = asks.push_flit_last[n]
-        s.error[n, slot] = asks.push_flit_error[n]
-        s.mark[n, slot] = asks.push_flit_mark[n]
-        s.parity[n, slot] = asks.push_flit_parity[n, 0]
-        s.arrived[n], s.arrived_queue[n] = slot, queue
-    return pop_valid and s.popped[n] == NOTHING
+        flit = s.flits[n, slot]
+        flit.count = asks.push_flit_count[n]
+        flit.first = asks.push_flit_first[n]
+        flit.last = asks.push_flit_last[n]
+        flit.error = asks.push_flit_error[n]
+        flit.mark = asks.push_flit_mark[n]
+        flit.parity = asks.push_flit_parity[n, 0]
+        port.arrived, port.arrived_queue = slot, number
+    return pop_valid and port.popped == NOTHING
 
 
 @compiled
 def buffer_step(p, s, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
-    for n in range(s.free_count.size):
+    for n in range(s.ports.size):
         buffer_outputs(p, s, outputs, n)
         pop_valid, pop_queue = inputs.pop_valid[n], inputs.pop_queue[n]
         outputs.lost[n] = buffer_clock(p, s, n, pop_valid, pop_queue, inputs, inputs.inject[n])

@@ -40,7 +40,7 @@ def push_packet(model: BufferModel, queue: int, length: int) -> bool:
     for cycle in range(3):
         i.offer_valid[0] = cycle == 0
         model.step()
-    if not model.state.admit[0]:
+    if not model.state.ports["admit"][0]:
         return False
     for n in range(length):
         i.offer_valid[0] = i.push_first[0] = n == 0

@@ -37,7 +37,7 @@ class Driver:
     def drive(self) -> None:
         config, i, rng = self.model.config, self.model.inputs, self.rng
         first, offered = not self.left, (int(i.offer_queue[0]), int(i.offer_length[0]))
-        admitted = bool(self.model.state.admit[0] and self.asked)
+        admitted = bool(self.model.state.ports["admit"][0] and self.asked)
         i.push_valid[0] = rng.random() < self.load and (not first or admitted)
         if i.push_valid[0]:
             if first:
@@ -64,9 +64,10 @@ class Driver:
             same = self.queue >= 0 and rng.random() < 0.5
             self.popped_queue = self.queue if same else self.any_queue()
         state = self.model.state
-        may_pop = state.held[0, self.popped_queue] or self.popped_queue == self.stored_queue
-        if state.arrived[0] >= 0:  # in this cycle it is stored
-            self.stored_queue = int(state.arrived_queue[0])
+        held = state.queues["held"][0, self.popped_queue]
+        may_pop = held or self.popped_queue == self.stored_queue
+        if state.ports["arrived"][0] >= 0:  # in this cycle it is stored
+            self.stored_queue = int(state.ports["arrived_queue"][0])
         i.pop_valid[0] = bool(may_pop) and rng.random() < self.pops
         i.pop_queue[0] = self.popped_queue
 
@@ -94,7 +95,8 @@ async def matches_model(dut, load: float, pops: float) -> None:
         before = -1
         for _ in seen.steps(CYCLES // 2):
             driver.drive()
-            held, stored = model.state.held[0].copy(), bool(model.state.arrived[0] >= 0)
+            port = model.state.ports[0]
+            held, stored = model.state.queues["held"][0].copy(), bool(port["arrived"] >= 0)
             began = bool(i.push_valid[0] and i.push_first[0])
             outputs = await bench.step()
             popped = int(i.pop_queue[0]) if i.pop_valid[0] and held[i.pop_queue[0]] else -1
@@ -109,6 +111,6 @@ async def matches_model(dut, load: float, pops: float) -> None:
             seen["high"] += int(outputs.used_high[0])
             same = began and i.push_queue[0] == i.offer_queue[0]
             seen["offered behind one that begins"] += same
-            if not model.state.admit[0] and model.state.sweep[0] == 0:
+            if not port["admit"] and port["sweep"] == 0:
                 seen["refused behind one that begins"] += same
             before = popped

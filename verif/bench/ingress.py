@@ -27,7 +27,7 @@ class Scheduler:
 
     def drive(self) -> None:
         model, i, backlog = self.model, self.model.inputs, self.model.parts.backlog
-        held = model.parts.buffer.held
+        held = model.parts.buffer.queues["held"]
         i.pop_valid[0] = bool(self.matched) and self.rng.random() < self.pops
         if i.pop_valid[0]:
             i.pop_queue[0] = self.matched[0][0]
