@@ -3,12 +3,13 @@
 from collections import namedtuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.packet import Broken, Drop, Operation
 from models.parameters import parameters
-from models.record import allocate
+from models.record import allocate, records
 from models.word import low_bits, odd, place
 
 __all__ = [
@@ -36,10 +37,22 @@ ClassifierOutputs = namedtuple(
     "broken_valid broken_reason idle",
 )
 ClassifierState = namedtuple(
-    "ClassifierState",
-    "base full data keep last error route members refusal phase routes partitions age gap "
-    "may_begin resets queue length tail sent mark over stalled accepted dropped drop_reason "
-    "drop_header broke broken_reason",
+    "ClassifierState", "ports stages data keep route members routes partitions"
+)
+PORT = (
+    "base "  # place of the first stage, see ``at``
+    "phase age "  # cycles since reset, up to those of the sweep
+    "gap "  # a write takes the place of a flit
+    "may_begin resets "  # the controls of the cycle before
+    # Of the packet under way: bytes of its last flit; its stream has ended; cycles without a flit.
+    "queue length tail sent mark over stalled "
+    "accepted dropped drop_reason drop_header broke broken_reason"  # show in the next cycle
+)
+STAGE = (
+    "full "  # it holds a flit; else the rest of it is zero
+    "last error "
+    "refusal "  # if the flit is a head: a Drop, GOOD or UNKNOWN
+    "queue length"  # if it is a good one
 )
 
 IDLE, BODY, PAD, EAT = range(4)
@@ -59,25 +72,20 @@ def classifier_state(config: SwitchConfig, instances: int) -> ClassifierState:
     """Nothing received; the forwarding table is the identity, every port in every partition."""
     mask_words = (config.ports + 63) // 64
     pipeline = instances, STAGES
-    shapes = dict.fromkeys(ClassifierState._fields, (instances,))
-    shapes |= {
-        # base: place of the first stage, see ``at``.
-        "full": pipeline,  # the stage holds a flit; else the rest of it is zero
-        "data": (*pipeline, config.words),
-        "keep": (*pipeline, (config.flit_bytes + 63) // 64),
-        "last": pipeline,
-        "error": pipeline,
-        "route": (*pipeline, mask_words),  # looked up with that flit
-        "members": (*pipeline, mask_words),
-        "refusal": pipeline,  # if the flit is a head: a Drop, GOOD or UNKNOWN
-        "routes": (instances, config.endpoints, mask_words),
-        "partitions": (instances, PARTITIONS, mask_words),
-        # age: cycles since reset, up to those of the sweep; gap: a write takes the place of a flit;
-        # may_begin, resets: the controls of the cycle before.
-        # Of the packet under way: queue, length, tail (bytes of its last flit), sent, mark,
-        # over (its stream has ended), stalled. The rest: events that show in the next cycle.
-    }
-    state = allocate(ClassifierState, shapes)
+
+    def words(*shape: int) -> NDArray[np.int64]:
+        return np.zeros(shape, dtype=np.int64)
+
+    state = ClassifierState(
+        ports=records(PORT, instances),
+        stages=records(STAGE, pipeline),
+        data=words(*pipeline, config.words),
+        keep=words(*pipeline, (config.flit_bytes + 63) // 64),
+        route=words(*pipeline, mask_words),  # looked up with that flit
+        members=words(*pipeline, mask_words),
+        routes=words(instances, config.endpoints, mask_words),
+        partitions=words(instances, PARTITIONS, mask_words),
+    )
     for port in range(config.ports):
         state.routes[:, port, port // 64] = np.array(1 << (port % 64), np.uint64).astype(np.int64)
         state.partitions[:, :, port // 64] |= state.routes[0, port, port // 64]
@@ -113,241 +121,255 @@ def keeps(keep, count):
 
 
 @inner
-def at(s, n, stage):
+def at(port, stage):
     """Where the ``stage`` is: flits stay where they are, and the stages move."""
-    return (s.base[n] + stage) % STAGES
+    return (port.base + stage) & (STAGES - 1)
 
 
 @inner
-def verdict(p, s, inputs, n, stage):
-    """Reason to drop the packet whose head is in ``stage``, or GOOD."""
-    stage = at(s, n, stage)
-    header = s.data[n, stage, 0]
-    length = (header >> 32) & 0xFFFF
+def verdict(p, s, inputs, n, place):
+    """Reason to drop the packet whose head is in the stage at ``place``, or GOOD; its queue."""
+    header = s.data[n, place, 0]
+    length, traffic_class = (header >> 32) & 0xFFFF, (header >> 48) & 0xF
     if length < p.min_packet_bytes or length > p.max_packet_bytes:
-        return D_LENGTH
+        return D_LENGTH, 0
     if (header >> 52) & 0xF != UNICAST:
-        return D_OPERATION
-    if (header >> 48) & 0xF >= p.classes:
-        return D_CLASS
-    output = only_port(s.route[n, stage])
+        return D_OPERATION, 0
+    if traffic_class >= p.classes:
+        return D_CLASS, 0
+    output = only_port(s.route[n, place])
     if output < 0:
-        return D_ROUTE
-    members = s.members[n, stage]
+        return D_ROUTE, 0
+    members = s.members[n, place]
     if not member(members, inputs.port[n]) or not member(members, output):
-        return D_PARTITION
+        return D_PARTITION, 0
     if not member(inputs.enabled[n], output):
-        return D_DISABLED
-    return GOOD
+        return D_DISABLED, 0
+    return GOOD, output * p.classes + traffic_class
 
 
 @inner
-def request(p, s, n, stage):
-    """Queue and flits of the packet whose head is in ``stage``; zero if it is none or refused."""
-    stage = at(s, n, stage)
-    if not s.full[n, stage] or s.refusal[n, stage] != GOOD:
-        return 0, 0
-    header = s.data[n, stage, 0]
-    queue = only_port(s.route[n, stage]) * p.classes + ((header >> 48) & 0xF)
-    return queue, (((header >> 32) & 0xFFFF) + p.flit_bytes - 1) // p.flit_bytes
+def judge(p, s, inputs, n):
+    """A flit leaves the stage in which the answers of the tables are there: good or not?"""
+    place = at(s.ports[n], JUDGED)
+    stage = s.stages[n, place]
+    stage.queue = stage.length = 0
+    if stage.full:
+        stage.refusal, stage.queue = verdict(p, s, inputs, n, place)
+        if stage.refusal == GOOD:
+            length = (s.data[n, place, 0] >> 32) & 0xFFFF
+            stage.length = (length + p.flit_bytes - 1) // p.flit_bytes
 
 
 @inner
-def push(p, s, outputs, n, last, error, count):
+def push(p, s, outputs, n, count, last, error):
     """Hand one flit of the packet under way to the buffer, and announce the packet in time."""
-    s.sent[n] += 1
+    port = s.ports[n]
+    first = port.sent == 1
     outputs.push_valid[n] = 1
-    outputs.push_first[n] = s.sent[n] == 1
-    outputs.push_queue[n] = s.queue[n]
-    outputs.push_length[n] = s.length[n]
+    outputs.push_first[n] = first
+    outputs.push_queue[n] = port.queue
+    outputs.push_length[n] = port.length
     outputs.push_flit_count[n] = count - 1
-    outputs.push_flit_first[n] = outputs.push_first[n]
+    outputs.push_flit_first[n] = first
     outputs.push_flit_last[n] = last
     outputs.push_flit_error[n] = error
-    outputs.push_flit_mark[n] = s.mark[n]
-    head = at(s, n, HEAD)
-    parity = odd(
-        (count - 1) ^ last << 8 ^ error << 9 ^ s.mark[n] << 10 ^ outputs.push_first[n] << 11
-    )
+    outputs.push_flit_mark[n] = port.mark
+    head = at(port, HEAD)
+    parity = odd((count - 1) ^ last << 8 ^ error << 9 ^ port.mark << 10 ^ first << 11)
     for word in range(p.words):
         value = s.data[n, head, word]  # with padding too
         outputs.push_flit_data[n, word] = value
         parity ^= odd(value) << word
     outputs.push_flit_parity[n, 0] = parity
 
-    start = max(1, (s.length[n] * p.start_scale + 255) >> 8)
-    if s.sent[n] == start:
+    start = max(1, (port.length * p.start_scale + 255) >> 8)
+    if port.sent == start:
         outputs.announce_valid[n] = 1
-        outputs.announce_queue[n] = s.queue[n]
-        outputs.announce_length[n] = s.length[n]
-        outputs.announce_partial[n] = s.sent[n] < s.length[n]
-    if s.sent[n] == s.length[n] and start < s.length[n]:
+        outputs.announce_queue[n] = port.queue
+        outputs.announce_length[n] = port.length
+        outputs.announce_partial[n] = port.sent < port.length
+    if port.sent == port.length and start < port.length:
         outputs.complete[n] = 1
-    s.stalled[n] = 0
+    port.stalled = 0
 
 
 @inner
-def after_break(s, n, reason, over):
-    """Pad up to the declared length, then eat the rest of the stream."""
-    s.broke[n], s.broken_reason[n] = 1, reason
-    s.over[n] = over
-    if s.sent[n] < s.length[n]:
-        s.phase[n] = PAD
+def broken(p, port, reason, over):
+    """The last flit of a broken packet; pad up to its declared length, then eat its stream."""
+    port.broke, port.broken_reason = 1, reason
+    port.over = over
+    port.sent += 1
+    if port.sent < port.length:
+        port.phase = PAD
     else:
-        s.phase[n] = IDLE if over else EAT
+        port.phase = IDLE if over else EAT
+    return p.flit_bytes, 1, 1
 
 
 @inner
-def body(p, s, outputs, n):
-    """The flit in the last stage is the next one of the packet under way: check and push."""
-    head = at(s, n, HEAD)
-    last, keep = s.last[n, head], s.keep[n, head]
+def body(p, s, n):
+    """The flit in the last stage is the next one of the packet under way: check it."""
+    port = s.ports[n]
+    head = at(port, HEAD)
+    stage, keep = s.stages[n, head], s.keep[n, head]
     full = keeps(keep, p.flit_bytes)
-    expected_last = s.sent[n] + 1 == s.length[n]
-    reason = -1
-    if s.error[n, head]:
-        reason = B_INPUT
-    elif (not last and not full) or (last and expected_last and not keeps(keep, s.tail[n])):
-        reason = B_KEEP
-    elif last and not expected_last:
-        reason = B_SHORT
-    elif expected_last and not last:
-        reason = B_LONG
-    if reason >= 0:
-        push(p, s, outputs, n, 1, 1, p.flit_bytes)
-        after_break(s, n, reason, last)
-    else:
-        count = s.tail[n] if expected_last else p.flit_bytes
-        push(p, s, outputs, n, int(expected_last), 0, count)
-        s.phase[n] = IDLE if expected_last else BODY
+    expected_last = port.sent + 1 == port.length
+    if stage.error:
+        return broken(p, port, B_INPUT, stage.last)
+    if (not stage.last and not full) or (
+        stage.last and expected_last and not keeps(keep, port.tail)
+    ):
+        return broken(p, port, B_KEEP, stage.last)
+    if stage.last and not expected_last:
+        return broken(p, port, B_SHORT, 1)
+    if expected_last and not stage.last:
+        return broken(p, port, B_LONG, 0)
+    port.sent += 1
+    port.phase = IDLE if expected_last else BODY
+    return port.tail if expected_last else p.flit_bytes, int(expected_last), 0
 
 
 @inner
-def idle(p, s, inputs, outputs, n):
-    """The flit in the last stage is a head; return whether it is consumed."""
-    if s.resets[n]:
-        return True
-    if not s.may_begin[n]:
-        return False
-    head = at(s, n, HEAD)
-    reason, header = s.refusal[n, head], s.data[n, head, 0]
-    if reason != GOOD:
-        s.dropped[n], s.drop_reason[n], s.drop_header[n] = 1, reason, header
-        s.phase[n] = IDLE if s.last[n, head] else EAT
-        return True
+def begins(p, s, inputs, n):
+    """The flit in the last stage is a head: whether it is consumed, and whether accepted."""
+    port = s.ports[n]
+    if port.resets:
+        return True, False
+    if not port.may_begin:
+        return False, False
+    head = at(port, HEAD)
+    stage, header = s.stages[n, head], s.data[n, head, 0]
+    if stage.refusal != GOOD:
+        port.dropped, port.drop_reason, port.drop_header = 1, stage.refusal, header
+        port.phase = IDLE if stage.last else EAT
+        return True, False
     if not inputs.admit[n]:
-        return False
-    s.queue[n], s.length[n] = request(p, s, n, HEAD)
-    s.tail[n] = ((header >> 32) & 0xFFFF) - (s.length[n] - 1) * p.flit_bytes
-    s.sent[n] = 0
-    s.mark[n] = inputs.used_high[n]
-    s.accepted[n] = 1
-    body(p, s, outputs, n)
-    return True
+        return False, False
+    port.queue, port.length = stage.queue, stage.length
+    port.tail = ((header >> 32) & 0xFFFF) - (stage.length - 1) * p.flit_bytes
+    port.sent = 0
+    port.mark = inputs.used_high[n]
+    port.accepted = 1
+    return True, True
 
 
 @inner
 def classifier_outputs(p, s, outputs, n):
     """What registers show."""
-    outputs.idle[n] = s.phase[n] == IDLE
+    port = s.ports[n]
+    outputs.idle[n] = port.phase == IDLE
     for stage in range(STAGES):
-        if s.full[n, stage]:
+        if s.stages[n, stage].full:
             outputs.idle[n] = 0
-    swept = s.age[n] == max(p.endpoints, PARTITIONS)
-    outputs.program_ready[n] = swept and not s.gap[n]
-    outputs.accepted[n] = s.accepted[n]
-    outputs.drop_valid[n] = s.dropped[n]
-    outputs.drop_reason[n] = s.drop_reason[n]
-    outputs.drop_header[n, 0] = s.drop_header[n]
-    outputs.broken_valid[n] = s.broke[n]
-    outputs.broken_reason[n] = s.broken_reason[n]
+    swept = port.age == max(p.endpoints, PARTITIONS)
+    outputs.program_ready[n] = swept and not port.gap
+    outputs.accepted[n] = port.accepted
+    outputs.drop_valid[n] = port.dropped
+    outputs.drop_reason[n] = port.drop_reason
+    outputs.drop_header[n, 0] = port.drop_header
+    outputs.broken_valid[n] = port.broke
+    outputs.broken_reason[n] = port.broken_reason
 
 
 @inner
-def act(p, s, inputs, outputs, n):
-    """Let the last stage do its part; return whether its flit is consumed."""
-    head = at(s, n, HEAD)
-    full = s.full[n, head] == 1
-    if s.phase[n] == IDLE:
-        return full and idle(p, s, inputs, outputs, n)
-    if s.phase[n] == BODY:
-        if s.resets[n]:
-            push(p, s, outputs, n, 1, 1, p.flit_bytes)
-            after_break(s, n, B_RESET, 0)
-            return False
-        if full:
-            body(p, s, outputs, n)
-            return True
-        s.stalled[n] += 1
-        if s.stalled[n] == p.stall_cycles:
-            push(p, s, outputs, n, 1, 1, p.flit_bytes)
-            after_break(s, n, B_STALL, 0)
-        return False
-    if s.phase[n] == PAD:
-        push(p, s, outputs, n, 0, 0, p.flit_bytes)
-        if s.sent[n] == s.length[n]:
-            s.phase[n] = IDLE if s.over[n] else EAT
-        return False
-    if s.resets[n] or (full and s.last[n, head]):
-        s.phase[n] = IDLE
-    return full
+def act(p, s, inputs, n):
+    """Let the last stage do its part.
+
+    Returns whether its flit is consumed; and what is pushed, the bytes of a flit (0: none), last
+    and error.
+    """
+    port = s.ports[n]
+    stage = s.stages[n, at(port, HEAD)]
+    full = stage.full == 1
+    if port.phase == IDLE:
+        if not full:
+            return False, 0, 0, 0
+        consumed, accepted = begins(p, s, inputs, n)
+        if not accepted:
+            return consumed, 0, 0, 0
+        port.phase = BODY
+    if port.phase == BODY:
+        if full and not port.resets:
+            count, last, error = body(p, s, n)
+            return True, count, last, error
+        port.stalled += 1
+        if port.resets or port.stalled == p.stall_cycles:
+            count, last, error = broken(p, port, B_RESET if port.resets else B_STALL, 0)
+            return False, count, last, error
+        return False, 0, 0, 0
+    if port.phase == PAD:
+        port.sent += 1
+        if port.sent == port.length:
+            port.phase = IDLE if port.over else EAT
+        return False, p.flit_bytes, 0, 0
+    if port.resets or (full and stage.last):
+        port.phase = IDLE
+    return full, 0, 0, 0
 
 
 @inner
 def classifier_clock(p, s, inputs, outputs, n):
     """All outputs that depend on inputs; then the clock edge."""
+    port = s.ports[n]
     outputs.push_valid[n] = 0
     outputs.push_first[n] = 0
     outputs.announce_valid[n] = 0
     outputs.complete[n] = 0
-    s.accepted[n] = 0
-    s.dropped[n] = 0
-    s.broke[n] = 0
-    moves = act(p, s, inputs, outputs, n) or not s.full[n, at(s, n, HEAD)]
+    port.accepted = 0
+    port.dropped = 0
+    port.broke = 0
+    consumed, count, last, error = act(p, s, inputs, n)
+    if count:
+        push(p, s, outputs, n, count, last, error)
+    moves = consumed or not s.stages[n, at(port, HEAD)].full
+    offered = s.stages[n, at(port, HEAD - 1)]
     outputs.offer_valid[n] = moves
-    outputs.offer_queue[n], outputs.offer_length[n] = request(p, s, n, HEAD - 1)
-    outputs.i_ready[n] = moves and not s.gap[n]
+    outputs.offer_queue[n], outputs.offer_length[n] = offered.queue, offered.length
+    outputs.i_ready[n] = moves and not port.gap
     if moves:
-        s.base[n] = at(s, n, HEAD)  # what was in the last stage is overwritten
-        if s.full[n, at(s, n, JUDGED)]:
-            s.refusal[n, at(s, n, JUDGED)] = verdict(p, s, inputs, n, JUDGED)
+        port.base = at(port, HEAD)  # what was in the last stage is overwritten
+        judge(p, s, inputs, n)
         receive(p, s, inputs, n, outputs.i_ready[n] and inputs.i_valid[n])
     program(p, s, inputs, outputs, n)
-    s.may_begin[n] = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
-    s.resets[n] = inputs.reset[n]
+    port.may_begin = inputs.enable[n] and not inputs.drain[n] and not inputs.reset[n]
+    port.resets = inputs.reset[n]
 
 
 @inner
 def receive(p, s, inputs, n, comes):
     """A flit enters the first stage, and both tables are read for it; or nothing does."""
-    first = at(s, n, 0)
-    s.full[n, first] = comes
-    s.refusal[n, first] = UNKNOWN
+    first = at(s.ports[n], 0)
+    stage = s.stages[n, first]
+    stage.full = comes
+    stage.refusal = UNKNOWN
     for word in range(p.words):
         s.data[n, first, word] = inputs.i_payload_data[n, word] if comes else 0
     for word in range(s.keep.shape[2]):
         s.keep[n, first, word] = inputs.i_payload_keep[n, word] if comes else 0
-    s.last[n, first] = comes and inputs.i_payload_last[n]
-    s.error[n, first] = comes and inputs.i_payload_user[n] & 1
-    header = s.data[n, first, 0]
-    destination, partition = header & 0xFFFF, header >> 56 & 0xFF
-    for word in range(s.route.shape[2]):
+    stage.last = comes and inputs.i_payload_last[n]
+    stage.error = comes and inputs.i_payload_user[n] & 1
+    if comes:
+        header = s.data[n, first, 0]
+        destination, partition = header & 0xFFFF, header >> 56 & 0xFF
         known = destination < p.endpoints
-        s.route[n, first, word] = s.routes[n, destination, word] if known else 0
-        s.members[n, first, word] = s.partitions[n, partition, word]
+        for word in range(s.route.shape[2]):
+            s.route[n, first, word] = s.routes[n, destination, word] if known else 0
+            s.members[n, first, word] = s.partitions[n, partition, word]
 
 
 @inner
 def program(p, s, inputs, outputs, n):
     """Replace an entry, if the tables have been swept; no lookup follows in the next cycle."""
-    s.gap[n] = inputs.program_valid[n] and outputs.program_ready[n]
-    if s.gap[n]:
+    port = s.ports[n]
+    port.gap = inputs.program_valid[n] and outputs.program_ready[n]
+    if port.gap:
         table = s.partitions[n] if inputs.program_partition[n] else s.routes[n]
         address = inputs.program_address[n]
         if address < table.shape[0]:
             for word in range(table.shape[1]):
                 table[address, word] = inputs.program_mask[n, word]
-    s.age[n] = min(s.age[n] + 1, max(p.endpoints, PARTITIONS))
+    port.age = min(port.age + 1, max(p.endpoints, PARTITIONS))
 
 
 def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
@@ -370,7 +392,7 @@ def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]
 @compiled
 def classifier_step(p, s, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
-    for n in range(s.base.size):
+    for n in range(s.ports.size):
         classifier_outputs(p, s, outputs, n)
         classifier_clock(p, s, inputs, outputs, n)
 

@@ -1,5 +1,7 @@
 """Words of 64 bits, as signed integers: what Python and numba have no function for."""
 
+from numba.cpython.unsafe.numbers import trailing_zeros
+
 from models.compiled import inner
 
 __all__ = ["low_bits", "odd", "place"]
@@ -24,9 +26,4 @@ def odd(word):
 @inner
 def place(power):
     """Exponent of a power of two, taken as an unsigned number."""
-    exponent = 0
-    for step in (32, 16, 8, 4, 2, 1):
-        if power & ((1 << step) - 1) == 0:
-            exponent += step
-            power >>= step
-    return exponent
+    return trailing_zeros(power)  # pyright: ignore[reportCallIssue]  # an intrinsic
