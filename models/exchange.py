@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.parameters import Parameters, parameters
+from models.record import records
 from models.traffic import (
+    COLUMNS,
     NEVER,
     Line,
     Packets,
@@ -103,13 +105,14 @@ def append(p, packets, state, source, destination, number, length, cycle):
     row = state.filled[source]
     state.filled[source] += 1
     state.number[row] = number
-    packets.cycle[row] = cycle
-    packets.destination[row] = destination
-    packets.traffic_class[row] = state.traffic_class[number]
-    packets.length[row] = length
-    packets.flits[row] = (length + p.flit_bytes - 1) // p.flit_bytes
-    flow = flow_of(p, packets, row)
-    packets.sequence[row] = state.appended[flow]
+    packet = packets.rows[row]
+    packet.cycle = cycle
+    packet.destination = destination
+    packet.traffic_class = state.traffic_class[number]
+    packet.length = length
+    packet.flits = (length + p.flit_bytes - 1) // p.flit_bytes
+    flow = flow_of(p, packet)
+    packet.sequence = state.appended[flow]
     packets.flow_rows[packets.flow_first[flow] + state.appended[flow]] = row
     state.appended[flow] += 1
     return row
@@ -141,7 +144,7 @@ def exchange_step(p, packets, state, sink, cycle):
     """
     for n in range(p.ports):
         row = sink.row[n]
-        if sink.moved[n] and row >= 0 and packets.completed[row] == cycle:
+        if sink.moved[n] and row >= 0 and packets.rows[row].completed == cycle:
             number = state.number[row]
             if row == state.request[number]:
                 state.served[state.counts[DELIVERED]] = number
@@ -152,11 +155,11 @@ def exchange_step(p, packets, state, sink, cycle):
     # All are served for the same time, so in the order of their delivery.
     while state.counts[ANSWERED] < state.counts[DELIVERED]:
         number = state.served[state.counts[ANSWERED]]
-        request = state.request[number]
-        if packets.completed[request] + state.rules[1] > cycle:
+        request = packets.rows[state.request[number]]
+        if request.completed + state.rules[1] > cycle:
             break
         state.counts[ANSWERED] += 1
-        server, asker = packets.destination[request], packets.source[request]
+        server, asker = request.destination, request.source
         length = state.answer[number]
         state.response[number] = append(p, packets, state, server, asker, number, length, cycle + 1)
 
@@ -294,23 +297,14 @@ def room(rows: Ints, flows: Ints) -> Packets:
     """
     first = starts(rows)
     count = int(first[-1]) + 1
-
-    def column(value: int) -> Ints:
-        return np.full(count, value, dtype=np.int64)
-
-    source = np.append(np.repeat(np.arange(rows.size), rows), 0).astype(np.int64)
+    table = records(COLUMNS, count)
+    table["source"][:-1] = np.repeat(np.arange(rows.size), rows)
+    for name in ("cycle", "sequence"):
+        table[name] = NEVER
+    for name in ("node", "injected", "departed", "completed"):
+        table[name] = -1
     return Packets(
-        cycle=column(NEVER),
-        source=source,
-        destination=column(0),
-        traffic_class=column(0),
-        length=column(0),
-        flits=column(0),
-        node=column(-1),
-        sequence=column(NEVER),
-        injected=column(-1),
-        departed=column(-1),
-        completed=column(-1),
+        rows=table,
         first=first,
         flow_first=starts(flows),
         flow_rows=np.full(int(flows.sum()), count - 1, dtype=np.int64),

@@ -104,7 +104,7 @@ def node_release(packets, nodes, node, cycle):
         alarm_set(nodes, node, cycle + nodes.time[node] - 1)
         return False
     for k in range(nodes.row_first[node], nodes.row_first[node + 1]):
-        packets.cycle[nodes.rows[k]] = cycle
+        packets.rows[nodes.rows[k]].cycle = cycle
     packets.releases[0] += 1
     return nodes.row_first[node] == nodes.row_first[node + 1]
 

@@ -8,7 +8,7 @@ word is checked and none is stored. The classes wrap compiled functions (``sourc
 """
 
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,11 @@ from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.packet import HEADER_BYTES
 from models.parameters import Parameters, parameters
+from models.record import records
 from models.word import low_bits
 
 __all__ = [
+    "COLUMNS",
     "COUNTS",
     "FRAME_BYTES",
     "MIXES",
@@ -116,11 +118,18 @@ def line_of(config: SwitchConfig, *, shaped: bool = True, framed: bool | None = 
     return Line(gain=gain, surplus=0, flit_cost=flit, byte_cost=0, frame_cost=0)
 
 
+COLUMNS = (
+    "cycle source destination traffic_class length flits node sequence injected departed completed"
+)
+
+
 class Packets(NamedTuple):
     """One row per packet, sorted by source and in the order in which the source sends.
 
-    Fields
-    ------
+    Python sees the columns of ``rows`` as attributes; compiled code takes a row.
+
+    Columns
+    -------
     cycle : (packets,)
         Generated (or released) in this cycle; never decreases along the rows of a source, but that
         workloads release packets (till then ``NEVER``) in another order.
@@ -134,6 +143,11 @@ class Packets(NamedTuple):
         Place in its flow (source, destination, class), from 0.
     injected, departed, completed : (packets,)
         Cycle in which the switch took the head, gave the head, gave the tail; -1 before that.
+
+    Fields
+    ------
+    rows : (packets,)
+        Records of these columns: what is known of a packet lies together.
     first : (ports + 1,)
         Row of the first packet of each source.
     flow_first : (ports * queues + 1,)
@@ -144,21 +158,16 @@ class Packets(NamedTuple):
         How often a workload has released packets.
     """
 
-    cycle: Ints
-    source: Ints
-    destination: Ints
-    traffic_class: Ints
-    length: Ints
-    flits: Ints
-    node: Ints
-    sequence: Ints
-    injected: Ints
-    departed: Ints
-    completed: Ints
+    rows: NDArray[Any]
     first: Ints
     flow_first: Ints
     flow_rows: Ints
     releases: Ints
+
+    def __getattr__(self, column: str) -> Ints:
+        if column not in COLUMNS.split():
+            raise AttributeError(column)
+        return self.rows[column]
 
 
 def packets(
@@ -205,18 +214,22 @@ def packets(
     sequence = np.empty_like(flow_rows)
     sequence[flow_rows] = np.arange(flow.size) - flow_first[flow[flow_rows]]
     ports = np.bincount(source, minlength=config.ports)
+    rows = records(COLUMNS, cycle.size)
+    for name, column in (
+        ("cycle", cycle),
+        ("source", source),
+        ("destination", destination),
+        ("traffic_class", traffic_class),
+        ("length", length),
+        ("flits", -(-length // config.flit_bytes)),
+        ("node", node),
+        ("sequence", sequence),
+    ):
+        rows[name] = column
+    for name in ("injected", "departed", "completed"):
+        rows[name] = -1
     return Packets(
-        cycle=cycle,
-        source=source,
-        destination=destination,
-        traffic_class=traffic_class,
-        length=length,
-        flits=-(-length // config.flit_bytes),
-        node=node,
-        sequence=sequence,
-        injected=np.full_like(cycle, -1),
-        departed=np.full_like(cycle, -1),
-        completed=np.full_like(cycle, -1),
+        rows=rows,
         first=np.concatenate(([0], np.cumsum(ports))).astype(np.int64),
         flow_first=flow_first,
         flow_rows=flow_rows,
@@ -396,20 +409,16 @@ def flit_cost(line, bytes_, first):
 
 
 @inner
-def flow_of(p, packets, row):
-    """Flow of the packet in ``row``: ``source * queues + queue``."""
-    queue = packets.destination[row] * p.classes + packets.traffic_class[row]
-    return packets.source[row] * p.queues + queue
+def flow_of(p, packet):
+    """Flow of a packet: ``source * queues + queue``."""
+    return packet.source * p.queues + packet.destination * p.classes + packet.traffic_class
 
 
 @inner
-def header_word(packets, row):
+def header_word(packet):
     """First word of a packet, see ``models.packet``: unicast in partition 0."""
     return (
-        packets.destination[row]
-        | packets.source[row] << 16
-        | packets.length[row] << 32
-        | packets.traffic_class[row] << 48
+        packet.destination | packet.source << 16 | packet.length << 32 | packet.traffic_class << 48
     )
 
 
@@ -423,13 +432,13 @@ def payload_word(flow, sequence, index):
 
 
 @inner
-def packet_word(p, packets, row, index):
-    """Word ``index`` of the packet in ``row``."""
+def packet_word(p, packet, index):
+    """Word ``index`` of a packet."""
     if index == 0:
-        return header_word(packets, row)
+        return header_word(packet)
     if index == 1:
-        return packets.sequence[row]
-    return payload_word(flow_of(p, packets, row), packets.sequence[row], index)
+        return packet.sequence
+    return payload_word(flow_of(p, packet), packet.sequence, index)
 
 
 class SourceState(NamedTuple):
@@ -474,28 +483,29 @@ class SourceState(NamedTuple):
 def source_pick(p, packets, state, limit, cycle, n):
     """Row that source ``n`` begins now, or -1: the oldest that its share lets through."""
     oldest, end = state.oldest[n], packets.first[n + 1]
-    while oldest < end and packets.sequence[oldest] < state.sent[flow_of(p, packets, oldest)]:
+    rows = packets.rows
+    while oldest < end and rows[oldest].sequence < state.sent[flow_of(p, rows[oldest])]:
         oldest += 1
     state.oldest[n] = oldest
     if oldest == end:
         return -1
-    if packets.cycle[oldest] > cycle:
+    packet = rows[oldest]
+    if packet.cycle > cycle:
         # In a workload, a later step of another flow may be ahead.
-        if packets.cycle[oldest] != NEVER or state.looked[n] == packets.releases[0]:
+        if packet.cycle != NEVER or state.looked[n] == packets.releases[0]:
             return -1
     elif limit == 0:
         return oldest
     else:
-        outstanding = state.outstanding[flow_of(p, packets, oldest)]
-        if outstanding + packets.flits[oldest] <= limit:
+        if state.outstanding[flow_of(p, packet)] + packet.flits <= limit:
             return oldest
     pick, waiting = -1, False
     for flow in range(n * p.queues, (n + 1) * p.queues):
         place = packets.flow_first[flow] + state.sent[flow]
         if place < packets.flow_first[flow + 1]:
             row = packets.flow_rows[place]
-            if packets.cycle[row] <= cycle and (pick < 0 or row < pick):
-                if limit == 0 or state.outstanding[flow] + packets.flits[row] <= limit:
+            if rows[row].cycle <= cycle and (pick < 0 or row < pick):
+                if limit == 0 or state.outstanding[flow] + rows[row].flits <= limit:
                     pick = row
                 else:
                     waiting = True
@@ -511,18 +521,18 @@ def sources_drive(p, line, packets, state, limit, cycle, valid, data, keep, last
         if state.active[n] < 0 and state.tokens[n] >= 0:
             row = source_pick(p, packets, state, limit, cycle, n)
             if row >= 0:
-                flow = flow_of(p, packets, row)
+                flow = flow_of(p, packets.rows[row])
                 state.sent[flow] += 1
-                state.outstanding[flow] += packets.flits[row]
+                state.outstanding[flow] += packets.rows[row].flits
                 state.active[n] = row
                 state.flit[n] = 0
         valid[n] = state.valid[n] = state.active[n] >= 0 and state.tokens[n] >= 0
         if valid[n]:
-            row = state.active[n]
+            packet = packets.rows[state.active[n]]
             first = state.flit[n] * p.words
-            size = packets.length[row] - state.flit[n] * p.flit_bytes
+            size = packet.length - state.flit[n] * p.flit_bytes
             for w in range(p.words):
-                word = packet_word(p, packets, row, first + w)
+                word = packet_word(p, packet, first + w)
                 data[n, w] = word & low_bits(8 * (size - 8 * w))
             for w in range(keep.shape[1]):
                 keep[n, w] = low_bits(min(size, p.flit_bytes) - 64 * w)
@@ -536,19 +546,19 @@ def sources_taken(p, line, packets, state, cycle, ready):
     for n in range(p.ports):
         state.moved[n] = state.valid[n] and ready[n]
         if state.moved[n]:
-            row = state.active[n]
+            packet = packets.rows[state.active[n]]
             first = state.flit[n] == 0
             if first:
-                packets.injected[row] = cycle
-            size = min(packets.length[row] - state.flit[n] * p.flit_bytes, p.flit_bytes)
+                packet.injected = cycle
+            size = min(packet.length - state.flit[n] * p.flit_bytes, p.flit_bytes)
             cost = flit_cost(line, size, first)
             state.tokens[n] -= cost
             state.spent[n] += cost
             state.flits[n] += 1
             state.flit[n] += 1
-            if state.flit[n] == packets.flits[row]:
+            if state.flit[n] == packet.flits:
                 state.packets[n] += 1
-                state.bytes[n] += packets.length[row]
+                state.bytes[n] += packet.length
                 state.active[n] = -1
 
 
@@ -727,37 +737,37 @@ def sink_sequence(packets, state, n, sequence):
     flow = state.flow[n]
     if 0 <= sequence < packets.flow_first[flow + 1] - packets.flow_first[flow]:
         row = packets.flow_rows[packets.flow_first[flow] + sequence]
-        if packets.injected[row] >= 0:
+        if packets.rows[row].injected >= 0:
             state.row[n] = row
-            state.wrong[n] |= state.header[n] != header_word(packets, row)
+            state.wrong[n] |= state.header[n] != header_word(packets.rows[row])
 
 
 @inner
 def sink_tail(packets, state, n, cycle, user):
     """A packet has ended at sink ``n``: count it."""
     flow, row = state.flow[n], state.row[n]
+    packet = packets.rows[row]  # if there is one
     if user & 1:
         state.counts[n, ERRORED] += 1
         if row >= 0:
-            state.expected[flow] = max(state.expected[flow], packets.sequence[row] + 1)
-    elif row < 0 or state.wrong[n] or state.flit[n] != packets.flits[row]:
+            state.expected[flow] = max(state.expected[flow], packet.sequence + 1)
+    elif row < 0 or state.wrong[n] or state.flit[n] != packet.flits:
         state.counts[n, CORRUPTED] += 1
-    elif packets.completed[row] >= 0:
+    elif packet.completed >= 0:
         state.counts[n, DUPLICATED] += 1
     else:
-        if packets.sequence[row] < state.expected[flow]:
+        if packet.sequence < state.expected[flow]:
             state.counts[n, REORDERED] += 1
-        state.expected[flow] = max(state.expected[flow], packets.sequence[row] + 1)
-        packets.departed[row] = state.head[n]
-        packets.completed[row] = cycle
+        state.expected[flow] = max(state.expected[flow], packet.sequence + 1)
+        packet.departed = state.head[n]
+        packet.completed = cycle
         state.counts[n, DELIVERED] += 1
-        state.counts[n, BYTES] += packets.length[row]
+        state.counts[n, BYTES] += packet.length
         state.counts[n, MARKED] += user >> 1 & 1
-        node = packets.node[row]
-        if node >= 0:
-            state.remaining[node] -= 1
-            if state.remaining[node] == 0:
-                state.finished[state.finishes[0]] = node
+        if packet.node >= 0:
+            state.remaining[packet.node] -= 1
+            if state.remaining[packet.node] == 0:
+                state.finished[state.finishes[0]] = packet.node
                 state.finishes[0] += 1
     state.flit[n] = 0
 
@@ -779,12 +789,12 @@ def sinks_taken(p, line, packets, state, cycle, valid, data, keep, last, user):
         row = state.row[n]
         size = p.flit_bytes
         if row >= 0:
-            size = packets.length[row] - state.flit[n] * p.flit_bytes
+            size = packets.rows[row].length - state.flit[n] * p.flit_bytes
         if not user[n] & 1:  # a broken end is not worth a look
             wrong = row >= 0 and last[n] != (size <= p.flit_bytes)
             if row >= 0:
                 for w in range(p.words):
-                    word = packet_word(p, packets, row, start + w)
+                    word = packet_word(p, packets.rows[row], start + w)
                     wrong |= data[n, w] != word & low_bits(8 * (size - 8 * w))
             for w in range(keep.shape[1]):
                 wrong |= keep[n, w] != low_bits(min(size, p.flit_bytes) - 64 * w)

@@ -139,7 +139,8 @@ class Trial:
                 class_shares=self.class_shares,
                 seed=self.seed,
             )
-            return table._replace(cycle=table.cycle + start)
+            table.rows["cycle"] += start
+            return table
         flits = {"single": 1, "eight": 8}[str(self.mix)]
         return packets(
             self.config,
