@@ -35,6 +35,11 @@ _SOURCES = sorted(_FOLDER.rglob("*.py"))
 _DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:16]
 numba.config.CACHE_DIR = str(_FOLDER.parent / "build" / "numba" / _DIGEST)  # type: ignore[attr-defined]
 
+# The loops are short, over the words of a flit or the classes of a port: nothing to gain from
+# vectors, and the search for them is a part of the time to compile.
+numba.config.LOOP_VECTORIZE = 0  # type: ignore[attr-defined]
+numba.config.SLP_VECTORIZE = 0  # type: ignore[attr-defined]
+
 
 def __getattr__(name: str) -> Any:
     """A name of ``__all__``, when it is asked for: whoever needs one model does not load all."""
