@@ -8,11 +8,13 @@ queue is deep.
 
 from collections import namedtuple
 
+import numpy as np
+
 from models.class_arbiter import class_arbiter_clock, class_arbiter_pick, class_arbiter_state
 from models.compiled import compiled, inner
 from models.config import FRONT_FLITS, SwitchConfig
 from models.parameters import parameters
-from models.record import allocate
+from models.record import allocate, records
 from models.word import low_bits, odd
 
 __all__ = [
@@ -35,12 +37,13 @@ EgressOutputs = namedtuple(
     "accepts o_valid o_payload_data o_payload_keep o_payload_last o_payload_user occupancy idle "
     "delivered errored discarded parity",
 )
-EgressState = namedtuple(
-    "EgressState",
-    "data count last error mark stored head tail deficit accepts ended in_packet owner check "
-    "check_class check_first check_wrong issued memory fetch front front_head front_flits promised "
-    "o sending discarding occupancy",
+EgressState = namedtuple("EgressState", "lines queues deficit front flits data")
+LINE = (
+    "accepts ended in_packet owner check check_class check_first check_wrong issued memory fetch "
+    "front_head front_flits promised o sending discarding stored occupancy"
 )
+QUEUE = "stored head tail"
+FLIT = "count last error mark"
 
 EMPTY = -1
 EXTRA = 5 + FRONT_FLITS  # flits of a class in the check stage and behind the queue
@@ -62,56 +65,47 @@ def egress_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]:
 def egress_state(config: SwitchConfig, instances: int) -> EgressState:
     """State after reset."""
     slots = config.classes * (config.egress_depth + EXTRA)
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(EgressState._fields, (instances,))
-    shapes["data"] = (instances, slots, config.words)
-    for name in ("count", "last", "error", "mark"):
-        shapes[name] = (instances, slots)
-    shapes["front"] = (instances, FRONT_FLITS)
-    for name in ("stored", "head", "tail", "deficit"):
-        shapes[name] = (instances, config.classes)
-    state = allocate(EgressState, shapes)
-    state.deficit[:] = class_arbiter_state(config)
-    state.accepts[:] = (1 << config.classes) - 1
-    state.ended[:] = 1
-    for stage in (state.check, state.issued, state.memory, state.fetch, state.o):
-        stage[:] = EMPTY
-    return state
-
-
-@inner
-def waiting(p, state, n):
-    """Flits in the queues, which does not count those on their way to the port."""
-    flits = 0
-    for c in range(p.classes):
-        flits += state.stored[n, c]
-    return flits
+    lines = records(LINE, instances)
+    lines["accepts"] = (1 << config.classes) - 1
+    lines["ended"] = 1
+    for stage in ("check", "issued", "memory", "fetch", "o"):
+        lines[stage] = EMPTY
+    return EgressState(
+        lines=lines,
+        queues=records(QUEUE, (instances, config.classes)),
+        deficit=np.tile(class_arbiter_state(config), (instances, 1)),
+        front=np.zeros((instances, FRONT_FLITS), dtype=np.int64),
+        flits=records(FLIT, (instances, slots)),
+        data=np.zeros((instances, slots, config.words), dtype=np.int64),
+    )
 
 
 @inner
 def egress_outputs(p, state, outputs, n):
     """What the registers show; the payload only if there is one."""
-    outputs.accepts[n] = state.accepts[n]
-    outputs.occupancy[n] = state.occupancy[n]
-    slot = state.o[n]
-    outputs.o_valid[n] = slot != EMPTY and not state.discarding[n]
+    line = state.lines[n]
+    outputs.accepts[n] = line.accepts
+    outputs.occupancy[n] = line.occupancy
+    slot = line.o
+    outputs.o_valid[n] = slot != EMPTY and not line.discarding
     outputs.idle[n] = (
-        waiting(p, state, n) == 0
-        and state.check[n] == EMPTY
-        and state.issued[n] == EMPTY
-        and state.memory[n] == EMPTY
-        and state.fetch[n] == EMPTY
-        and state.front_flits[n] == 0
+        line.stored == 0
+        and line.check == EMPTY
+        and line.issued == EMPTY
+        and line.memory == EMPTY
+        and line.fetch == EMPTY
+        and line.front_flits == 0
         and slot == EMPTY
     )
     if slot != EMPTY:
+        flit = state.flits[n, slot]
         for word in range(p.words):
             outputs.o_payload_data[n, word] = state.data[n, slot, word]
-        last = state.last[n, slot]
-        valid_bytes = state.count[n, slot] + 1 if last else p.flit_bytes
+        valid_bytes = flit.count + 1 if flit.last else p.flit_bytes
         for word in range(outputs.o_payload_keep.shape[1]):
             outputs.o_payload_keep[n, word] = low_bits(valid_bytes - 64 * word)
-        outputs.o_payload_last[n] = last
-        outputs.o_payload_user[n] = state.error[n, slot] + 2 * state.mark[n, slot]
+        outputs.o_payload_last[n] = flit.last
+        outputs.o_payload_user[n] = flit.error + 2 * flit.mark
 
 
 @inner
@@ -125,17 +119,18 @@ def intact(p, inputs, n):
 
 
 @inner
-def take(p, state, inputs, outputs, discarding, n):
+def take(state, inputs, outputs, n):
     """The line, or the flush, takes what ``o`` holds."""
-    slot = state.o[n]
+    line = state.lines[n]
     outputs.delivered[n] = outputs.errored[n] = outputs.discarded[n] = 0
-    if slot != EMPTY and (inputs.o_ready[n] or discarding):
-        state.o[n] = EMPTY
-        state.sending[n] = not state.last[n, slot]
-        if state.last[n, slot]:
-            if discarding:
+    if line.o != EMPTY and (inputs.o_ready[n] or line.discarding):
+        flit = state.flits[n, line.o]
+        line.o = EMPTY
+        line.sending = not flit.last
+        if flit.last:
+            if line.discarding:
                 outputs.discarded[n] = 1
-            elif state.error[n, slot]:
+            elif flit.error:
                 outputs.errored[n] = 1
             else:
                 outputs.delivered[n] = 1
@@ -144,39 +139,49 @@ def take(p, state, inputs, outputs, discarding, n):
 @inner
 def judge(p, state, outputs, n):
     """What happens to the flit in the check stage: its slot, or EMPTY if it is discarded."""
+    line = state.lines[n]
     outputs.parity[n] = 0
-    slot = state.check[n]
-    if slot == EMPTY or (state.ended[n] and not state.check_first[n]):
+    slot = line.check
+    if slot == EMPTY or (line.ended and not line.check_first):
         return EMPTY
-    if state.check_wrong[n]:
+    flit = state.flits[n, slot]
+    if line.check_wrong:
         outputs.parity[n] = 1
-        state.count[n, slot] = p.flit_bytes - 1
-        state.last[n, slot] = 1
-        state.error[n, slot] = 1
-    state.ended[n] = state.last[n, slot]
-    c = state.check_class[n]
-    state.tail[n, c] = (state.tail[n, c] + 1) % (p.egress_depth + EXTRA)
+        flit.count = p.flit_bytes - 1
+        flit.last = 1
+        flit.error = 1
+    line.ended = flit.last
+    queue = state.queues[n, line.check_class]
+    queue.tail = following(p, queue.tail)
     return slot
+
+
+@inner
+def following(p, place):
+    """The next place of a ring."""
+    return 0 if place == p.egress_depth + EXTRA - 1 else place + 1
 
 
 @inner
 def arrive(p, state, inputs, n):
     """A flit goes into the check stage."""
-    state.check[n] = EMPTY
+    line = state.lines[n]
+    line.check = EMPTY
     if not inputs.i_valid[n]:
         return
     c = inputs.i_traffic_class[n]
-    slot = c * (p.egress_depth + EXTRA) + state.tail[n, c]
+    slot = c * (p.egress_depth + EXTRA) + state.queues[n, c].tail
     for word in range(p.words):
         state.data[n, slot, word] = inputs.i_flit_data[n, word]
-    state.count[n, slot] = inputs.i_flit_count[n]
-    state.last[n, slot] = inputs.i_flit_last[n]
-    state.error[n, slot] = inputs.i_flit_error[n]
-    state.mark[n, slot] = inputs.i_flit_mark[n]
-    state.check[n] = slot
-    state.check_class[n] = c
-    state.check_first[n] = inputs.i_flit_first[n]
-    state.check_wrong[n] = not intact(p, inputs, n)
+    flit = state.flits[n, slot]
+    flit.count = inputs.i_flit_count[n]
+    flit.last = inputs.i_flit_last[n]
+    flit.error = inputs.i_flit_error[n]
+    flit.mark = inputs.i_flit_mark[n]
+    line.check = slot
+    line.check_class = c
+    line.check_first = inputs.i_flit_first[n]
+    line.check_wrong = not intact(p, inputs, n)
 
 
 @inner
@@ -185,76 +190,81 @@ def issue(p, state, judged, n):
 
     It is the next of the packet under way or else the first of another.
     """
-    if state.promised[n] == FRONT_FLITS:
+    line = state.lines[n]
+    if line.promised == FRONT_FLITS:
         return EMPTY
-    ring = p.egress_depth + EXTRA
-    c, requests = state.owner[n], 0
-    for other in range(p.classes):
-        requests |= (state.stored[n, other] > 0) << other
-    if requests == 0:
-        behind = state.issued[n] != EMPTY or state.memory[n] != EMPTY or state.fetch[n] != EMPTY
+    c = line.owner
+    if line.stored == 0:
+        behind = line.issued != EMPTY or line.memory != EMPTY or line.fetch != EMPTY
         if judged == EMPTY or behind:
             return EMPTY
-        slot, c = judged, judged // ring
+        slot, c = judged, line.check_class
     else:
-        if not state.in_packet[n]:
+        if not line.in_packet:
+            requests = 0
+            for other in range(p.classes):
+                requests |= (state.queues[n, other].stored > 0) << other
             c = class_arbiter_pick(p, state.deficit[n], requests)
-        if state.stored[n, c] == 0:
+        queue = state.queues[n, c]
+        if queue.stored == 0:
             return EMPTY
-        slot = c * ring + state.head[n, c]
-        state.stored[n, c] -= 1
-    state.head[n, c] = (state.head[n, c] + 1) % ring
+        slot = c * (p.egress_depth + EXTRA) + queue.head
+        queue.stored -= 1
+        line.stored -= 1
+    queue = state.queues[n, c]
+    queue.head = following(p, queue.head)
     if p.weighted:
-        refill = not state.in_packet[n] and state.deficit[n, c] <= 0
+        refill = not line.in_packet and state.deficit[n, c] <= 0
         class_arbiter_clock(p, state.deficit[n], refill)
         state.deficit[n, c] -= 1
-    state.in_packet[n] = not state.last[n, slot]
-    state.owner[n] = c
+    line.in_packet = not state.flits[n, slot].last
+    line.owner = c
     return slot
 
 
 @inner
 def enter(state, slot, n):
     """A flit, or EMPTY, comes to the front; the first of it goes into ``o`` if that is empty."""
+    line = state.lines[n]
     if slot != EMPTY:
-        last = (state.front_head[n] + state.front_flits[n]) % FRONT_FLITS
-        state.front[n, last] = slot
-        state.front_flits[n] += 1
-    if state.o[n] == EMPTY and state.front_flits[n] > 0:
-        state.o[n] = state.front[n, state.front_head[n]]
-        state.front_head[n] = (state.front_head[n] + 1) % FRONT_FLITS
-        state.front_flits[n] -= 1
-        state.promised[n] -= 1
+        state.front[n, (line.front_head + line.front_flits) % FRONT_FLITS] = slot
+        line.front_flits += 1
+    if line.o == EMPTY and line.front_flits > 0:
+        line.o = state.front[n, line.front_head]
+        line.front_head = (line.front_head + 1) % FRONT_FLITS
+        line.front_flits -= 1
+        line.promised -= 1
 
 
 @inner
 def egress_clock(p, state, inputs, outputs, n):
     """The events, then the clock edge."""
+    line = state.lines[n]
     accepts = 0
     for c in range(p.classes):
-        accepts |= (state.stored[n, c] <= p.accept_flits) << c
-    state.occupancy[n] = waiting(p, state, n)
+        accepts |= (state.queues[n, c].stored <= p.accept_flits) << c
+    line.occupancy = line.stored
 
-    discarding = state.discarding[n]
-    take(p, state, inputs, outputs, discarding, n)
-    state.discarding[n] = inputs.reset[n] or (discarding and state.sending[n])
+    take(state, inputs, outputs, n)
+    line.discarding = inputs.reset[n] or (line.discarding and line.sending)
     judged = judge(p, state, outputs, n)
     slot = issue(p, state, judged, n)
     passes = slot != EMPTY and slot == judged
     if judged != EMPTY and not passes:
-        state.stored[n, state.check_class[n]] += 1
-    state.promised[n] += slot != EMPTY
-    enter(state, slot if passes else state.fetch[n], n)
-    state.fetch[n], state.memory[n] = state.memory[n], state.issued[n]
-    state.issued[n] = EMPTY if passes else slot
+        state.queues[n, line.check_class].stored += 1
+        line.stored += 1
+    line.promised += slot != EMPTY
+    enter(state, slot if passes else line.fetch, n)
+    line.fetch, line.memory = line.memory, line.issued
+    line.issued = EMPTY if passes else slot
     arrive(p, state, inputs, n)
-    state.accepts[n] = accepts
+    line.accepts = accepts
 
 
 @compiled
 def egress_step(p, state, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
-    for n in range(state.o.size):
+    for n in range(state.lines.size):
         egress_outputs(p, state, outputs, n)
         egress_clock(p, state, inputs, outputs, n)
 

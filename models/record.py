@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["allocate", "flat"]
+__all__ = ["allocate", "flat", "records"]
 
 
 def allocate(kind: Any, shapes: dict[str, tuple[int, ...]]) -> Any:
@@ -44,3 +44,12 @@ def flat(record: Any) -> NDArray[np.int64]:
     while base.base is not None:
         base = base.base
     return base
+
+
+def records(fields: str, shape: Any) -> NDArray[Any]:
+    """An array of this shape of zeroed records, each with these int64 ``fields``.
+
+    For state: what one port has lies together, and compiled code reaches all of it from one
+    address.
+    """
+    return np.zeros(shape, dtype=np.dtype([(f, np.int64) for f in fields.split()], align=True))

@@ -201,7 +201,7 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
     connection: list[Packet] = []  # what is left of it
     current: Packet | None = None
     sent = rest_of_reset = next_class = 0
-    inputs, state = model.inputs, model.state
+    inputs, state, line = model.inputs, model.state, model.state.lines[0]
     slots = config.egress_depth + EXTRA  # of a class
     drain = 2 * config.egress_flits + 4 * config.max_packet_flits  # cycles, at most
     for active in chain((True for _ in seen.steps(CYCLES)), repeat(False, drain)):
@@ -234,30 +234,30 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
 
         if resets and active and not rest_of_reset and rng.random() < 0.02:
             rest_of_reset = int(rng.integers(1, 20))
-            seen["reset within a packet"] += state.sending[0]
+            seen["reset within a packet"] += line["sending"]
         begins_reset = rest_of_reset and not inputs.reset[0]
         inputs.reset[0] = rest_of_reset > 0
         rest_of_reset = max(0, rest_of_reset - 1)
         inputs.o_ready[0] = next(pattern) if active else 1
 
         # What happens to the flit in the check stage, and to the line.
-        arrived = state.check[0]
-        discarded = arrived != EMPTY and state.ended[0] and not state.check_first[0]
-        before = state.in_packet[0], state.owner[0]
-        queued = state.stored[0].copy()
+        arrived = line["check"]
+        discarded = arrived != EMPTY and line["ended"] and not line["check_first"]
+        before = line["in_packet"], line["owner"]
+        queued = state.queues["stored"][0].copy()
         await bench.step()
         accepted.append(int(outputs.accepts[0]))
         stored = arrived != EMPTY and not discarded
-        seen["passed by"] += stored and state.o[0] == arrived
+        seen["passed by"] += stored and line["o"] == arrived
         seen["stayed in memory"] += stored and queued[arrived // slots] > 0
         seen["ran empty within a packet"] += before[0] and queued[before[1]] == 0
         seen["padding"] += bool(discarded)
-        seen["stalled with flits behind"] += state.memory[0] != EMPTY and not inputs.o_ready[0]
+        seen["stalled with flits behind"] += line["memory"] != EMPTY and not inputs.o_ready[0]
         seen["another class at full speed"] += (
-            state.memory[0] != EMPTY and queued.any() and state.owner[0] != before[1]
+            line["memory"] != EMPTY and queued.any() and line["owner"] != before[1]
         )
-        seen[f"class {state.owner[0]}"] += 1
-        assert state.stored.max() < config.egress_depth  # an issued flit keeps its slot
+        seen[f"class {line['owner']}"] += 1
+        assert state.queues["stored"].max() < config.egress_depth  # an issued flit keeps its slot
         for event in ("delivered", "errored", "discarded", "parity"):
             seen[event] += getattr(outputs, event)[0]
         if outputs.o_valid[0] and inputs.o_ready[0]:
