@@ -158,8 +158,8 @@ class ChannelModel:
 
     ``step`` takes the words that the PCS at one end is given in this cycle, which count while
     ``ready``: so the line keeps to its rate. It returns those that come out at the other end,
-    which count while ``valid``. ``data`` and ``control`` are those of ``rtl.link.frame.WordsLayout``,
-    in 64-bit words.
+    which count while ``valid``. ``data`` and ``control`` are those of
+    ``rtl.link.frame.WordsLayout``, in 64-bit words.
 
     Latency: ``delay`` cycles; ``config.wire_cycles``, but at least 1, if that is None.
 

@@ -650,6 +650,8 @@ class SinkState(NamedTuple):
         Level of the token bucket; what is shown in this cycle; a flit was taken in the last.
     blocked : (ports,)
         Set to 1 by the user: never ready.
+    repeats : (ports,)
+        What is errored comes again.
     chance : (ports,)
         Ready with this probability, in 1/2^31, when the line has time.
     random : (ports,)
@@ -674,6 +676,7 @@ class SinkState(NamedTuple):
     ready: Ints
     moved: Ints
     blocked: Ints
+    repeats: Ints
     chance: Ints
     random: Ints
     header: Ints
@@ -749,7 +752,7 @@ def sink_tail(packets, state, n, cycle, user):
     packet = packets.rows[row]  # if there is one
     if user & 1:
         state.counts[n, ERRORED] += 1
-        if row >= 0:
+        if row >= 0 and not state.repeats[n]:
             state.expected[flow] = max(state.expected[flow], packet.sequence + 1)
     elif row < 0 or state.wrong[n] or state.flit[n] != packet.flits:
         state.counts[n, CORRUPTED] += 1
@@ -824,6 +827,8 @@ class Sinks:
         None stands for ``line_of(config)``.
     ready : float
         Probability of ``ready`` in a cycle in which the line has time.
+    repeats : bool
+        What is errored comes again, as it does from a link: it is not overtaken by what follows.
     """
 
     def __init__(
@@ -833,6 +838,7 @@ class Sinks:
         *,
         line: Line | None = None,
         ready: float = 1.0,
+        repeats: bool = False,
         seed: int = 0,
     ):
         if not 0 < ready <= 1:
@@ -852,6 +858,7 @@ class Sinks:
             **{f: np.zeros(shapes.get(f, config.ports), np.int64) for f in SinkState._fields}
         )
         self.state.remaining[:] = remaining
+        self.state.repeats[:] = repeats
         self.state.chance[:] = round(ready * (1 << 31))
         self.state.random[:] = np.random.default_rng([seed, 1]).integers(1 << 62, size=config.ports)
 

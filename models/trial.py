@@ -39,7 +39,7 @@ class Trial:
         As in ``models.traffic.generate``.
     policy : str or None
         Not None: a scheduler of ``models.policy`` in cell mode, see ``sim.cell_run``, and of the
-        configuration only ``ports``, ``iterations`` and ``speedup`` count, which is 1 if it is None.
+        configuration only ``ports``, ``iterations`` and ``speedup`` count; that is 1 if None.
     outstanding : int or None
         Not None: requests and responses, see ``models.exchange``; each port keeps so many requests
         unanswered, and ``load`` means nothing.

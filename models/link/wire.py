@@ -76,9 +76,9 @@ class Control(IntEnum):
     CF_UPDATE = 0x10  # credits freed of two channels
 
 
-# What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is how
-# often all was given up, ``lost`` the frames of it; ``rx_overrun`` a flit that found no room behind
-# the receiver, ``overrun`` words that found none in the deframer; ``malformed`` and ``unknown``
+# What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is
+# how often all was given up, ``lost`` the frames of it; ``rx_overrun`` a flit that found no room
+# behind the receiver, ``overrun`` words that found none in the deframer; ``malformed`` and ``unknown``
 # control words in places, and of types, that mean nothing.
 COUNTED = (
     *("tx_init", "tx_init_echo", "tx_ack", "tx_nack", "tx_discard", "tx_ok", "tx_poisoned"),
