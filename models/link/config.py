@@ -1,17 +1,45 @@
 """Build-time parameters of a link: with :mod:`models.link.wire` all that models and RTL share."""
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from math import ceil
 
 from models.config import SwitchConfig
 from models.link.wire import MAX_CHANNELS, SEQUENCE_BITS, frame_words
 
-__all__ = ["NS_PER_METRE", "LinkConfig", "link_of"]
+__all__ = ["NS_PER_METRE", "LinkConfig", "Policy", "ReceiverState", "SenderState", "link_of"]
 
 NS_PER_METRE = 5  # copper and fibre alike, within 5 %
 # Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
 # cut-through, besides those in which its words arrive. A control word goes the same way.
 HOP_CYCLES = 6
+
+
+class SenderState(IntEnum):
+    """What the sender of link-level retry does."""
+
+    OFF = 0  # packets go without numbers
+    INIT = 1  # asks the partner to take its first number
+    ADVANCE = 2  # sends new packets
+    REPLAY = 3  # repeats what is not acknowledged
+    FLUSH = 4  # has given up what was not acknowledged
+
+
+class ReceiverState(IntEnum):
+    """What the receiver of link-level retry does."""
+
+    OFF = 0  # not wanted, or no INIT has come
+    SEND_ACKS = 1
+    SEND_NACK = 2  # a frame was lost; the NACK has to go yet
+    NACK_SENT = 3  # waits for the frame that it asked for
+
+
+class Policy(IntEnum):
+    """What becomes of packets while the sender is in INIT or FLUSH; 3 is BLOCK, too."""
+
+    DISCARD = 0
+    BLOCK = 1
+    BEST_EFFORT = 2  # they go without numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,14 +204,18 @@ class LinkConfig:
         return ceil(frame_words(self.max_packet_bytes) / self.line_words_per_cycle)
 
     @property
+    def ack_cycles(self) -> int:
+        """Cycles in which the line brings ``ack_bytes``: so long may an acknowledgement wait."""
+        return ceil((self.ack_bytes / 8 + 1) / self.line_words_per_cycle)
+
+    @property
     def round_trip_cycles(self) -> int:
         """Cycles from the first word of a frame until its acknowledgement has come, at the most.
 
         There and back again through both ends; the frame itself, and ``ack_bytes`` that may be
         awaited behind it; and a frame the other way, that the acknowledgement waits for.
         """
-        ack = ceil((self.ack_bytes / 8 + 1) / self.line_words_per_cycle)
-        return 2 * (self.wire_cycles + HOP_CYCLES + 2) + 2 * self.frame_cycles + ack
+        return 2 * (self.wire_cycles + HOP_CYCLES + 2) + 2 * self.frame_cycles + self.ack_cycles
 
     @property
     def least_replay_flits(self) -> int:
@@ -223,6 +255,16 @@ class LinkConfig:
         """Cycles without progress after which the sender repeats."""
         assert self.replay_timer_ns is not None
         return self.cycles(self.replay_timer_ns)
+
+    @property
+    def pcs_lost_cycles(self) -> int:
+        """Cycles that the PCS may be down."""
+        return self.cycles(self.pcs_lost_ns)
+
+    @property
+    def data_age_cycles(self) -> int:
+        """Cycles without progress, replays included, after which all is given up."""
+        return self.cycles(self.data_age_ns)
 
     def with_(self, **changes: object) -> "LinkConfig":
         """A copy with ``changes``; buffers and timer that were derived are derived again."""

@@ -1,0 +1,120 @@
+"""Layouts of what passes between the blocks of a link: words, flits of frames, control words."""
+
+from amaranth.lib import data
+
+from models.link.config import LinkConfig
+from models.link.wire import SEQUENCE_BITS
+
+__all__ = ["ControlLayout", "FrameLayout", "ReceivedLayout", "WordsLayout"]
+
+
+class WordsLayout(data.StructLayout):
+    """What passes to or from the PCS in one cycle.
+
+    Fields
+    ------
+    data : unsigned(64 * words_per_cycle)
+        Byte 0, first in time, in the lowest bits.
+    control : unsigned(8 * words_per_cycle)
+        Bit ``n`` tells that byte ``n`` is a control character.
+    """
+
+    def __init__(self, config: LinkConfig):
+        words = config.words_per_cycle
+        super().__init__({"data": 64 * words, "control": 8 * words})
+
+
+class FrameLayout(data.StructLayout):
+    """A flit on its way to the framer.
+
+    Fields
+    ------
+    data : unsigned(8 * flit_bytes)
+        Byte 0 in the lowest bits.
+    count : range(flit_bytes)
+        Bytes that count, less one; full unless ``last``.
+    last : unsigned(1)
+        Last flit of its frame.
+    poison : unsigned(1)
+        With ``last``: the packet is broken, so the CRC is complemented.
+    llr : unsigned(1)
+        The frame has a sequence number.
+    sequence : unsigned(20)
+        The number.
+    channel : unsigned(5)
+        Virtual channel. ``llr``, ``sequence`` and ``channel`` are the same in each flit of a frame.
+    """
+
+    def __init__(self, config: LinkConfig):
+        super().__init__(
+            {
+                "data": 8 * config.flit_bytes,
+                "count": range(config.flit_bytes),
+                "last": 1,
+                "poison": 1,
+                "llr": 1,
+                "sequence": SEQUENCE_BITS,
+                "channel": 5,
+            }
+        )
+
+
+class ReceivedLayout(data.StructLayout):
+    """A flit from the deframer.
+
+    Fields
+    ------
+    data : unsigned(8 * flit_bytes)
+        Byte 0 in the lowest bits.
+    count : range(flit_bytes)
+        Bytes that count, less one; full unless ``last``.
+    first, last : unsigned(1)
+        First and last flit of its frame; each first is followed by one last.
+    bad : unsigned(1)
+        With ``last``: the CRC is wrong and not the complement, or the frame was cut short or
+        malformed.
+    poison : unsigned(1)
+        With ``last``: the CRC is the complement.
+    check : unsigned(1)
+        The header check is right.
+    llr : unsigned(1)
+        The frame has a sequence number.
+    sequence : unsigned(20)
+        The number.
+    channel : unsigned(5)
+        Virtual channel. ``check``, ``llr``, ``sequence`` and ``channel`` are the same in each flit
+        of a frame.
+    """
+
+    def __init__(self, config: LinkConfig):
+        super().__init__(
+            {
+                "data": 8 * config.flit_bytes,
+                "count": range(config.flit_bytes),
+                "first": 1,
+                "last": 1,
+                "bad": 1,
+                "poison": 1,
+                "check": 1,
+                "llr": 1,
+                "sequence": SEQUENCE_BITS,
+                "channel": 5,
+            }
+        )
+
+
+class ControlLayout(data.StructLayout):
+    """A control word without its first character: D1, in the lowest bits, to D7."""
+
+    def __init__(self):
+        super().__init__(
+            {
+                "type": 8,
+                "sequence_high": 8,
+                "sequence_middle": 8,
+                "padding": 4,
+                "sequence_low": 4,
+                "value": 16,
+                "rest": 8,
+            }
+        )
