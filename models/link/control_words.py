@@ -1,0 +1,144 @@
+"""Golden model of rtl.link.control_words: a word as seven bytes, D1 to D7."""
+
+from collections import namedtuple
+
+from models.compiled import compiled, inner
+from models.link.wire import Control
+from models.record import allocate
+
+__all__ = ["ControlWordsInputs", "ControlWordsModel", "ControlWordsOutputs", "control_words_step"]
+
+WORD = "type sequence_high sequence_middle padding sequence_low value rest"
+CREDIT = " ".join(f"credit_payload_{field}" for field in WORD.split())
+ControlWordsInputs = namedtuple(
+    "ControlWordsInputs",
+    "send_init_valid send_init_payload_sequence send_init_payload_value send_init_echo_valid "
+    "send_init_echo_payload_sequence send_init_echo_payload_value send_nack_valid "
+    "send_nack_payload_sequence send_ack_valid send_ack_payload_sequence send_credit_valid "
+    + " ".join(f"send_{field}" for field in CREDIT.split())
+    + " o_ready i_valid "
+    + " ".join(f"i_payload_{field}" for field in WORD.split()),
+)
+ControlWordsOutputs = namedtuple(
+    "ControlWordsOutputs",
+    "send_init_ready send_init_echo_ready send_nack_ready send_ack_ready send_credit_ready o_valid "
+    + " ".join(f"o_payload_{field}" for field in WORD.split())
+    + " init_valid init_sequence init_value init_echo_valid init_echo_sequence init_echo_value "
+    "nack_valid nack_sequence ack_valid ack_sequence credit_valid "
+    + CREDIT
+    + " unknown",
+)
+
+FILL, ACK, NACK, INIT, INIT_ECHO, CF_UPDATE = (int(kind) for kind in Control)
+
+
+@inner
+def say(outputs, kind, sequence, value, n):
+    """A word of retry, byte by byte: D2, D3 and the upper half of D4, then D5 and D6."""
+    outputs.o_payload_type[n] = kind
+    outputs.o_payload_sequence_high[n] = sequence // 4096
+    outputs.o_payload_sequence_middle[n] = sequence // 16 % 256
+    outputs.o_payload_sequence_low[n] = sequence % 16
+    outputs.o_payload_padding[n] = outputs.o_payload_rest[n] = 0
+    outputs.o_payload_value[n] = value
+
+
+@inner
+def choose(i, n):
+    """What is most urgent, or FILL."""
+    if i.send_init_valid[n]:
+        return INIT
+    if i.send_init_echo_valid[n]:
+        return INIT_ECHO
+    if i.send_nack_valid[n]:
+        return NACK
+    if i.send_ack_valid[n]:
+        return ACK
+    return CF_UPDATE if i.send_credit_valid[n] else FILL
+
+
+@inner
+def send(i, o, n):
+    """The word to the framer."""
+    kind = choose(i, n)
+    o.o_valid[n] = kind != FILL
+    if kind == INIT:
+        say(o, kind, i.send_init_payload_sequence[n], i.send_init_payload_value[n], n)
+    elif kind == INIT_ECHO:
+        say(o, kind, i.send_init_echo_payload_sequence[n], i.send_init_echo_payload_value[n], n)
+    elif kind == NACK:
+        say(o, kind, i.send_nack_payload_sequence[n], 0, n)
+    elif kind == ACK:
+        say(o, kind, i.send_ack_payload_sequence[n], 0, n)
+    elif kind == CF_UPDATE:
+        o.o_payload_type[n] = i.send_credit_payload_type[n]
+        o.o_payload_sequence_high[n] = i.send_credit_payload_sequence_high[n]
+        o.o_payload_sequence_middle[n] = i.send_credit_payload_sequence_middle[n]
+        o.o_payload_padding[n] = i.send_credit_payload_padding[n]
+        o.o_payload_sequence_low[n] = i.send_credit_payload_sequence_low[n]
+        o.o_payload_value[n] = i.send_credit_payload_value[n]
+        o.o_payload_rest[n] = i.send_credit_payload_rest[n]
+    ready = i.o_ready[n]
+    o.send_init_ready[n] = ready and kind == INIT
+    o.send_init_echo_ready[n] = ready and kind == INIT_ECHO
+    o.send_nack_ready[n] = ready and kind == NACK
+    o.send_ack_ready[n] = ready and kind == ACK
+    o.send_credit_ready[n] = ready and (kind == CF_UPDATE or kind == FILL)
+
+
+@inner
+def receive(i, o, n):
+    """What the word from the deframer means."""
+    kind, value = i.i_payload_type[n], i.i_payload_value[n]
+    sequence = i.i_payload_sequence_high[n] * 4096 + i.i_payload_sequence_middle[n] * 16
+    sequence += i.i_payload_sequence_low[n]
+    good = i.i_payload_padding[n] == 0 and i.i_payload_rest[n] == 0
+    if kind == ACK or kind == NACK:
+        good = good and value == 0
+    elif kind == FILL or kind == CF_UPDATE:
+        good = True
+    elif kind != INIT and kind != INIT_ECHO:
+        good = False
+    valid = i.i_valid[n]
+    o.unknown[n] = valid and not good
+    o.init_valid[n] = valid and good and kind == INIT
+    o.init_echo_valid[n] = valid and good and kind == INIT_ECHO
+    o.nack_valid[n] = valid and good and kind == NACK
+    o.ack_valid[n] = valid and good and kind == ACK
+    o.credit_valid[n] = valid and kind == CF_UPDATE
+    o.init_sequence[n] = o.init_echo_sequence[n] = sequence
+    o.nack_sequence[n] = o.ack_sequence[n] = sequence
+    o.init_value[n] = o.init_echo_value[n] = value
+    o.credit_payload_type[n] = kind
+    o.credit_payload_sequence_high[n] = i.i_payload_sequence_high[n]
+    o.credit_payload_sequence_middle[n] = i.i_payload_sequence_middle[n]
+    o.credit_payload_padding[n] = i.i_payload_padding[n]
+    o.credit_payload_sequence_low[n] = i.i_payload_sequence_low[n]
+    o.credit_payload_value[n] = value
+    o.credit_payload_rest[n] = i.i_payload_rest[n]
+
+
+@compiled
+def control_words_step(inputs, outputs):
+    """Outputs of this cycle, of all instances; there is no state."""
+    for n in range(inputs.o_ready.size):
+        send(inputs, outputs, n)
+        receive(inputs, outputs, n)
+
+
+class ControlWordsModel:
+    """``instances`` ends of links."""
+
+    def __init__(self, instances: int = 1):
+        self.inputs, self.outputs = (
+            allocate(kind, dict.fromkeys(kind._fields, (instances,)))
+            for kind in (ControlWordsInputs, ControlWordsOutputs)
+        )
+
+    def reset(self) -> None:
+        """Nothing: there is no state."""
+
+    def step(self) -> ControlWordsOutputs:
+        """Outputs of this cycle."""
+        control_words_step(self.inputs, self.outputs)
+        return self.outputs

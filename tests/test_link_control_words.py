@@ -1,0 +1,82 @@
+# amaranth: UnusedElaboratable=no
+import pytest
+
+from models.link.config import LinkConfig
+from models.link.control_words import WORD, ControlWordsModel
+from rtl.link.control_words import ControlWords
+from sim.verilator import run_bench
+
+LINK = LinkConfig(flit_bytes=8, words_per_cycle=1, max_packet_bytes=64)
+KINDS = {"ack": 0x01, "nack": 0x02, "init": 0x03, "init_echo": 0x04}  # as Ultra Ethernet has them
+BYTES = {"padding": 4, "sequence_low": 4, "value": 16}  # bits; the others have 8
+
+
+def word_of(outputs) -> int:
+    """D1 .. D7 of what goes to the framer, D1 in the lowest bits."""
+    word, shift = 0, 0
+    for field in WORD.split():
+        word |= int(getattr(outputs, f"o_payload_{field}")[0]) << shift
+        shift += BYTES.get(field, 8)
+    assert shift == 56
+    return word
+
+
+def receive(model, word: int):
+    """Outputs for a word from the deframer."""
+    model.inputs.i_valid[0] = 1
+    for field in WORD.split():
+        bits = BYTES.get(field, 8)
+        getattr(model.inputs, f"i_payload_{field}")[0] = word & ((1 << bits) - 1)
+        word >>= bits
+    return model.step()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_word_has_its_bytes_in_order_and_is_understood(kind):
+    model = ControlWordsModel()
+    getattr(model.inputs, f"send_{kind}_valid")[0] = 1
+    getattr(model.inputs, f"send_{kind}_payload_sequence")[0] = 0xABCDE
+    value = 0
+    if "init" in kind:
+        value = 0x1234
+        getattr(model.inputs, f"send_{kind}_payload_value")[0] = value
+    word = word_of(model.step())
+    d5, d6 = value & 0xFF, value >> 8
+    assert word.to_bytes(7, "little") == bytes([KINDS[kind], 0xAB, 0xCD, 0xE0, d5, d6, 0])
+
+    outputs = receive(model, word)
+    assert {k: int(getattr(outputs, f"{k}_valid")[0]) for k in KINDS} == {k: k == kind for k in KINDS}
+    assert getattr(outputs, f"{kind}_sequence")[0] == 0xABCDE and not outputs.unknown[0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_bit_that_must_be_zero_makes_a_word_unknown(kind):
+    free = {*range(8, 24), *range(28, 32)} | ({*range(32, 48)} if "init" in kind else set())
+    for bit in range(8, 56):
+        outputs = receive(ControlWordsModel(), KINDS[kind] | 1 << bit)
+        assert bool(outputs.unknown[0]) == (bit not in free)
+        assert bool(getattr(outputs, f"{kind}_valid")[0]) == (bit in free)
+
+
+def test_unknown_types_are_told_and_fills_are_not():
+    unknown = {n for n in range(256) if receive(ControlWordsModel(), n).unknown[0]}
+    assert unknown == set(range(256)) - {0x00, 0x01, 0x02, 0x03, 0x04, 0x10}
+    assert receive(ControlWordsModel(), 0x10 | 0xABCDEF << 8).credit_valid[0]
+
+
+def test_most_urgent_word_goes_first():
+    model, order = ControlWordsModel(), ["init", "init_echo", "nack", "ack", "credit"]
+    model.inputs.o_ready[0] = 1
+    for kind in order:
+        getattr(model.inputs, f"send_{kind}_valid")[0] = 1
+    for kind in order:
+        outputs = model.step()
+        taken = [k for k in order if getattr(outputs, f"send_{k}_ready")[0]]
+        assert taken == [kind] and outputs.o_valid[0]
+        getattr(model.inputs, f"send_{kind}_valid")[0] = 0
+    assert not model.step().o_valid[0]
+
+
+@pytest.mark.verilator
+def test_rtl_matches_model():
+    run_bench("link_control_words", ControlWords(), LINK, cycles=2000)
