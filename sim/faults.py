@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Rows
 
 from models.config import TINY
+from models.link.config import LinkConfig
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -35,6 +36,9 @@ from rtl.counters import Counters
 from rtl.egress import Egress
 from rtl.generator import Generator
 from rtl.ingress import Ingress
+from rtl.link.control_words import ControlWords
+from rtl.link.retry_receiver import RetryReceiver
+from rtl.link.retry_sender import RetrySender
 from rtl.scheduler import Scheduler
 from rtl.switch import Switch
 from rtl.table import Table
@@ -58,6 +62,20 @@ DEEP = TINY.with_(name="TINY-4", iterations=4, class_policy="weighted")
 THREE = TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)  # shared room runs out
 STATIC = TINY.with_(name="TINY-static", reserve_flits=8, limit_flits=8)
 WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
+RETRY = LinkConfig(
+    name="RETRY",
+    flit_bytes=8,
+    words_per_cycle=1,
+    min_packet_bytes=8,
+    max_packet_bytes=24,
+    length_m=0,
+    ack_bytes=64,
+    replay_flits=7,
+    window_frames=4,
+    replay_count_max=2,
+    pcs_lost_ns=60,
+    data_age_ns=150,
+)
 
 CHECKS: dict[str, Callable[[], object]] = {
     "arbiter proof": lambda: prove(ArbiterProof(3), "arbiter", depth=2),
@@ -100,6 +118,15 @@ CHECKS: dict[str, Callable[[], object]] = {
         "checker", Checker(TINY, port=1), TINY, extra_env={"CHECKER_PAUSES": "0"}
     ),
     "switch bench": lambda: run_bench("switch", Switch(TINY), TINY, cycles=1000),
+    "retry_receiver bench": lambda: run_bench(
+        "link_retry_receiver", RetryReceiver(RETRY), RETRY, cycles=4000
+    ),
+    "retry_sender bench": lambda: run_bench(
+        "link_retry_sender", RetrySender(RETRY), RETRY, cycles=4000
+    ),
+    "control_words bench": lambda: run_bench(
+        "link_control_words", ControlWords(), RETRY, cycles=1000
+    ),
 }
 
 
@@ -595,6 +622,190 @@ FAULTS = (
         old=".any() & keep[n] & ~excluded[n]",
         new=".any() & ~excluded[n]",
         check="checker bench",
+    ),
+    Fault(
+        name="retry-unchecked",
+        meaning="a frame whose header check is wrong is delivered by its number",
+        file="rtl/link/retry_receiver.py",
+        old="with m.Elif(~flit.check):",
+        new="with m.Elif(0):",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-bad-received",
+        meaning="an expected frame counts as received though its CRC was wrong",
+        file="rtl/link/retry_receiver.py",
+        old="received.eq(expected & ~wrong)",
+        new="received.eq(expected & ~fails)",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-overrun",
+        meaning="a packet that lost a flit ends without an error",
+        file="rtl/link/retry_receiver.py",
+        old="[waiting.last.eq(1), waiting.user.eq(1)]",
+        new="[waiting.last.eq(1)]",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-overrun-received",
+        meaning="a frame that found no room counts as received",
+        file="rtl/link/retry_receiver.py",
+        old="fails.eq(overrun | (failed & ~flit.first))",
+        new="fails.eq(overrun)",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-silence",
+        meaning="no ACK for a duplicate once a NACK was sent",
+        file="rtl/link/retry_receiver.py",
+        old="with m.If(duplicate & (self.state != ReceiverState.SEND_NACK)):",
+        new="with m.If(duplicate & (self.state == ReceiverState.SEND_ACKS)):",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-init-frame",
+        meaning="a frame in the midst of which an INIT comes counts by its old number",
+        file="rtl/link/retry_receiver.py",
+        old="with m.If(starts | stops):  # what",
+        new="with m.If(stops):  # what",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-ack-age",
+        meaning="what comes as an ACK goes out is not acknowledged in time",
+        file="rtl/link/retry_receiver.py",
+        old="[repeat.eq(0), age.eq(received)]",
+        new="[repeat.eq(0), age.eq(0)]",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="retry-room",
+        meaning="a packet begins though its last flit may find no room",
+        file="rtl/link/retry_sender.py",
+        old="room.eq(Mux(numbered, used < spare, used <= spare))",
+        new="room.eq(used <= spare)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-window",
+        meaning="one frame more than the window is kept",
+        file="rtl/link/retry_sender.py",
+        old="advance & room & ~full & ~self",
+        new="advance & room & ~self",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-stale-end",
+        meaning="an ACK as its frame ends frees to where an older one ended",
+        file="rtl/link/retry_sender.py",
+        old="table.read_port(transparent_for=[ends])",
+        new="table.read_port()",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-timer-twice",
+        meaning="the replay timer counts for the replay that it has begun",
+        file="rtl/link/retry_sender.py",
+        old="(nacked | (advance & expired)) & ~empty",
+        new="(nacked | expired) & ~empty",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-overtaken",
+        meaning="frames that are acknowledged in the midst of a replay are sent to its end",
+        file="rtl/link/retry_sender.py",
+        old="behind.eq(~in_frame & (left > kept))",
+        new="behind.eq(0)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-cut",
+        meaning="a NACK cuts the frame under way",
+        file="rtl/link/retry_sender.py",
+        old="between.eq((advance | replay) & ~in_frame)",
+        new="between.eq(advance | replay)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-unsent",
+        meaning="an ACK of a frame that was never sent is believed",
+        file="rtl/link/retry_sender.py",
+        old="known.eq(distance < kept)",
+        new="known.eq(distance <= kept)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-echo",
+        meaning="the echo of an older INIT is taken for that of this one",
+        file="rtl/link/retry_sender.py",
+        old=" & (self.init_echo.value == value)",
+        new="",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-reconfigure",
+        meaning="packets are discarded while the link is configured again",
+        file="rtl/link/retry_sender.py",
+        old="rests.eq(waits & ~self.reconfigure & ~held)",
+        new="rests.eq(waits)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-progress",
+        meaning="replays that help count as replays in a row",
+        file="rtl/link/retry_sender.py",
+        old="tail.eq(end.data), replays.eq(0)]",
+        new="tail.eq(end.data)]",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-lap",
+        meaning="the replay memory wraps without a change of lap",
+        file="rtl/link/retry_sender.py",
+        old="(~place.lap) << len(after.address)",
+        new="place.lap << len(after.address)",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="control-order",
+        meaning="an ACK goes before a NACK",
+        file="rtl/link/control_words.py",
+        old="with m.Elif(self.send_nack.valid):",
+        new="with m.Elif(self.send_nack.valid & ~self.send_ack.valid):",
+        check="control_words bench",
+    ),
+    Fault(
+        name="control-nibble",
+        meaning="the lowest bits of the number are read from the wrong half of D4",
+        file="rtl/link/control_words.py",
+        old="sequence = Cat(word.sequence_low,",
+        new="sequence = Cat(word.padding,",
+        check="control_words bench",
+    ),
+    Fault(
+        name="control-dirty",
+        meaning="a word with bits set that must be zero is believed",
+        file="rtl/link/control_words.py",
+        old="clean = ~word.padding.any() & ~word.rest.any()",
+        new="clean = ~word.padding.any()",
+        check="control_words bench",
+    ),
+    Fault(
+        name="control-bare",
+        meaning="an ACK with a value is believed",
+        file="rtl/link/control_words.py",
+        old="bare = clean & ~word.value.any()",
+        new="bare = clean",
+        check="control_words bench",
+    ),
+    Fault(
+        name="control-unknown",
+        meaning="a word of no known type is not told",
+        file="rtl/link/control_words.py",
+        old="m.d.comb += self.unknown.eq(valid)\n",
+        new="m.d.comb += self.unknown.eq(0)\n",
+        check="control_words bench",
     ),
 )
 

@@ -45,7 +45,9 @@ def test_word_has_its_bytes_in_order_and_is_understood(kind):
     assert word.to_bytes(7, "little") == bytes([KINDS[kind], 0xAB, 0xCD, 0xE0, d5, d6, 0])
 
     outputs = receive(model, word)
-    assert {k: int(getattr(outputs, f"{k}_valid")[0]) for k in KINDS} == {k: k == kind for k in KINDS}
+    assert {k: int(getattr(outputs, f"{k}_valid")[0]) for k in KINDS} == {
+        k: k == kind for k in KINDS
+    }
     assert getattr(outputs, f"{kind}_sequence")[0] == 0xABCDE and not outputs.unknown[0]
 
 

@@ -24,9 +24,7 @@ ControlWordsOutputs = namedtuple(
     "send_init_ready send_init_echo_ready send_nack_ready send_ack_ready send_credit_ready o_valid "
     + " ".join(f"o_payload_{field}" for field in WORD.split())
     + " init_valid init_sequence init_value init_echo_valid init_echo_sequence init_echo_value "
-    "nack_valid nack_sequence ack_valid ack_sequence credit_valid "
-    + CREDIT
-    + " unknown",
+    "nack_valid nack_sequence ack_valid ack_sequence credit_valid " + CREDIT + " unknown",
 )
 
 FILL, ACK, NACK, INIT, INIT_ECHO, CF_UPDATE = (int(kind) for kind in Control)
@@ -83,7 +81,7 @@ def send(i, o, n):
     o.send_init_echo_ready[n] = ready and kind == INIT_ECHO
     o.send_nack_ready[n] = ready and kind == NACK
     o.send_ack_ready[n] = ready and kind == ACK
-    o.send_credit_ready[n] = ready and (kind == CF_UPDATE or kind == FILL)
+    o.send_credit_ready[n] = ready and kind in (CF_UPDATE, FILL)
 
 
 @inner
@@ -93,9 +91,9 @@ def receive(i, o, n):
     sequence = i.i_payload_sequence_high[n] * 4096 + i.i_payload_sequence_middle[n] * 16
     sequence += i.i_payload_sequence_low[n]
     good = i.i_payload_padding[n] == 0 and i.i_payload_rest[n] == 0
-    if kind == ACK or kind == NACK:
+    if kind in (ACK, NACK):
         good = good and value == 0
-    elif kind == FILL or kind == CF_UPDATE:
+    elif kind in (FILL, CF_UPDATE):
         good = True
     elif kind != INIT and kind != INIT_ECHO:
         good = False

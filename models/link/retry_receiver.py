@@ -187,7 +187,7 @@ def end(p, s, inputs, before, n):
     elif role == EXPECTED:
         if before != SEND_NACK:
             ask(s, n)
-    elif role == MISSING or role == UNTRUSTED:
+    elif role in (MISSING, UNTRUSTED):
         s.event[n, MISSING_SEQ] = role == MISSING
         if before == SEND_ACKS:
             ask(s, n)

@@ -273,7 +273,7 @@ def leave(p, s, inputs, n):
 def retry_sender_clock(p, s, inputs, n):
     """The clock edge."""
     now, state = s.now[n], s.state[n]
-    active, kept = state == ADVANCE or state == REPLAY, s.next[n] - s.oldest[n]
+    active, kept = state in (ADVANCE, REPLAY), s.next[n] - s.oldest[n]
     between = active and not s.in_frame[n]
     decided = decision(p, s, inputs, n) if between else NOTHING
     free = not s.o_valid[n] or inputs.o_ready[n]
@@ -309,7 +309,7 @@ def retry_sender_clock(p, s, inputs, n):
         s.nacked[n] = 0
         s.replays[n] += 1
         repeat_from_oldest(s, n)
-    s.held[n] = inputs.reconfigure[n] or (s.held[n] and (state == INIT or state == FLUSH))
+    s.held[n] = inputs.reconfigure[n] or (s.held[n] and state in (INIT, FLUSH))
     if asks and inputs.init_ready[n]:
         s.event[n, TX_INIT] = 1
         s.asked[n] = 1

@@ -241,7 +241,9 @@ class RetrySender(wiring.Component):
         ]
         used = Signal(range(config.replay + 1))
         spare = config.replay - config.max_packet_flits
-        m.d.comb += used.eq(head.address + Mux(head.lap ^ tail.lap, config.replay, 0) - tail.address)
+        m.d.comb += used.eq(
+            head.address + Mux(head.lap ^ tail.lap, config.replay, 0) - tail.address
+        )
         m.d.sync += room.eq(Mux(numbered, used < spare, used <= spare))
         with m.If(numbered):
             m.d.sync += head.eq(after)
@@ -254,10 +256,7 @@ class RetrySender(wiring.Component):
         m.d.comb += [
             behind.eq(~in_frame & (left > kept)),  # an ACK has overtaken it
             load.eq(
-                replay
-                & fetched
-                & free
-                & (in_frame | ((left != 0) & ~behind & ~repeats & ~flushes))
+                replay & fetched & free & (in_frame | ((left != 0) & ~behind & ~repeats & ~flushes))
             ),
             again.llr.eq(1),
             again.sequence.eq(number),

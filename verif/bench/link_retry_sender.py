@@ -1,4 +1,4 @@
-"""cocotb bench of rtl.link.retry_sender: lockstep with the golden model, and a whimsical partner."""
+"""cocotb bench of rtl.link.retry_sender: lockstep with the golden model, a partner with whims."""
 
 import os
 from collections import Counter
@@ -32,7 +32,9 @@ class Packets:
         if not i.i_valid[0]:
             return
         if self.left == 0:
-            long = config.max_packet_flits if rng.random() < 0.3 else min(3, config.max_packet_flits)
+            long = (
+                config.max_packet_flits if rng.random() < 0.3 else min(3, config.max_packet_flits)
+            )
             self.left = int(rng.integers(1, long + 1))
         i.channel[0] = rng.integers(0, 32)  # counts with the first flit only
         self.left -= 1
