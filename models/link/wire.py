@@ -8,7 +8,7 @@ terminate character; it begins in byte 0 of a word, and idles fill the word in w
 Follows the public rendering of Ultra Ethernet 1.0 (LLR: frames with SFD 0xDD have a 20-bit sequence
 number in the preamble; ordered sets of type 0x4B, O-code 0x6, D1 = type). Where the specification
 itself was not at hand, bits were placed by us and are named here: the bytes of the preamble but the
-first and the last, the character of O-code 0x6, the types above 0x10, and the D5, D6 of CF_Update.
+first and the last, the character of O-code 0x6, the types above 0x10, and D2 .. D7 of CF_Update.
 """
 
 from enum import IntEnum
@@ -19,6 +19,9 @@ __all__ = [
     "COUNTED",
     "CREDIT_BITS",
     "ERROR",
+    "CREDIT_COUNTER_BITS",
+    "CREDIT_TIMER_BITS",
+    "FRAME_OVERHEAD_BYTES",
     "FRAME_SFD",
     "IDLE",
     "IN_FRAME_BYTES",
@@ -26,10 +29,15 @@ __all__ = [
     "MAX_CHANNELS",
     "ORDERED_SET",
     "PREAMBLE_FIELDS",
+    "REFRESH_BYTES",
+    "REPORT_NS",
     "SEQUENCE_BITS",
     "START",
     "TERMINATE",
+    "UPDATE_BYTES",
+    "UPDATE_FIELDS",
     "Control",
+    "credits_of",
     "frame_words",
 ]
 
@@ -92,3 +100,20 @@ COUNTED = (
 def frame_words(size: int) -> int:
     """64-bit words on the line of the frame of a packet of ``size`` bytes, least gap included."""
     return 1 + -(-(size + 4 + 1) // 8)
+
+
+# Credits. A packet takes some for its bytes and those of its frame: preamble, check sequence, gap.
+FRAME_OVERHEAD_BYTES = 16
+CREDIT_COUNTER_BITS = 20  # of a channel's counters at both ends, in CC_Update too
+CREDIT_TIMER_BITS = 24  # cycles between updates and the like
+UPDATE_BYTES = 6400  # of the line between two CF_Updates, by default
+REFRESH_BYTES = 1 << 16  # and between two that say nothing new
+REPORT_NS = 256_000  # between two CC_Updates
+
+# CF_Update has two of these, in D2 .. D4 and in D5 .. D7, first field in the lowest bits.
+UPDATE_FIELDS = {"freed": CREDIT_BITS, "valid": 1, "channel": 5, "reserved": 3}
+
+
+def credits_of(size: int, credit_bytes: int) -> int:
+    """Credits that a packet of ``size`` bytes takes."""
+    return -(-(size + FRAME_OVERHEAD_BYTES) // credit_bytes)
