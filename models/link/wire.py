@@ -18,9 +18,9 @@ __all__ = [
     "CHECK_POLYNOMIAL",
     "COUNTED",
     "CREDIT_BITS",
-    "ERROR",
     "CREDIT_COUNTER_BITS",
     "CREDIT_TIMER_BITS",
+    "ERROR",
     "FRAME_OVERHEAD_BYTES",
     "FRAME_SFD",
     "IDLE",
@@ -86,8 +86,8 @@ class Control(IntEnum):
 
 # What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is
 # how often all was given up, ``lost`` the frames of it; ``rx_overrun`` a flit that found no room
-# behind the receiver, ``overrun`` words that found none in the deframer; ``malformed`` and ``unknown``
-# control words in places, and of types, that mean nothing.
+# behind the receiver, ``overrun`` words that found none in the deframer; ``malformed`` control
+# words in places that mean nothing, ``unknown`` those of types that do.
 COUNTED = (
     *("tx_init", "tx_init_echo", "tx_ack", "tx_nack", "tx_discard", "tx_ok", "tx_poisoned"),
     *("tx_replay", "rx_init", "rx_init_echo", "rx_ack", "rx_nack", "rx_ack_nack_seq_error"),
