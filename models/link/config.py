@@ -75,8 +75,11 @@ class LinkConfig:
         trip and two frames, the least that is allowed.
     replay_count_max : int
         Replays in a row, without progress, before all is given up (FLUSH).
-    pcs_lost_ns, data_age_ns : int
-        So long may the PCS be down, or data be unacknowledged, before all is given up.
+    pcs_lost_ns : int
+        So long may the PCS be down before all is given up.
+    data_age_ns : int or None
+        So long may data be unacknowledged before all is given up. None derives it: time for all
+        replays and two timers more, at least 24 us.
     channels : int
         Virtual channels of credit-based flow control, 1 to 32.
     credit_bytes : int
@@ -98,7 +101,7 @@ class LinkConfig:
     replay_timer_ns: int | None = None
     replay_count_max: int = 8
     pcs_lost_ns: int = 50_000
-    data_age_ns: int = 24_000
+    data_age_ns: int | None = None
     channels: int = 1
     credit_bytes: int = 128
 
@@ -161,8 +164,11 @@ class LinkConfig:
             f"{self.length_m:g} m and two frames) to 65535",
         )
         check(self.pcs_lost_ns >= 1, "pcs_lost_ns", "1 or more")
+        if self.data_age_ns is None:
+            every = (self.replay_count_max + 2) * (self.replay_timer_ns or 0)
+            object.__setattr__(self, "data_age_ns", max(24_000, every))
         check(
-            self.data_age_ns >= (self.replay_timer_ns or 0),
+            (self.data_age_ns or 0) >= (self.replay_timer_ns or 0),
             "data_age_ns",
             f"{self.replay_timer_ns} (replay_timer_ns) or more",
         )
@@ -264,12 +270,13 @@ class LinkConfig:
     @property
     def data_age_cycles(self) -> int:
         """Cycles without progress, replays included, after which all is given up."""
+        assert self.data_age_ns is not None
         return self.cycles(self.data_age_ns)
 
     def with_(self, **changes: object) -> "LinkConfig":
         """A copy with ``changes``; buffers and timer that were derived are derived again."""
         derived: dict[str, object] = {}
-        for name in ("replay_flits", "window_frames", "replay_timer_ns"):
+        for name in ("replay_flits", "window_frames", "replay_timer_ns", "data_age_ns"):
             if getattr(self, name) == getattr(replace(self, **{name: None}), name):
                 derived[name] = None
         return replace(self, **(derived | changes))  # type: ignore[arg-type]
