@@ -3,6 +3,7 @@
 # amaranth: UnusedElaboratable=no
 import zlib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -55,9 +56,7 @@ def transmit(link, frames, *, controls=0, load=1.0, ready=1.0, seed=2):
     """
     rng, model = np.random.default_rng(seed), FramerModel(link)
     i, words, sent, end = model.inputs, [], 0, 0
-    flits = [
-        (frame, at) for frame in frames for at in range(0, len(frame.packet), link.flit_bytes)
-    ]
+    flits = [(frame, at) for frame in frames for at in range(0, len(frame.packet), link.flit_bytes)]
     while flits or end < 20:
         end += not flits
         if flits and not i.i_valid[0] and rng.random() < load:
@@ -171,7 +170,7 @@ def test_control_word_costs_one_word_and_is_not_late(link):
     found, controls = decode(link, transmit(link, frames_of(20 * [size]), controls=10**9))
     starts = [frame.start for frame in found]
     places = [place for place, _ in controls]
-    between = [sum(a <= place < b for place in places) for a, b in zip(starts, starts[1:])]
+    between = [sum(a <= place < b for place in places) for a, b in pairwise(starts)]
     assert np.diff(starts).tolist() == [frame_words(size) + count for count in between]
     quiet = -(-248 // link.flit_bytes)
     flits = -(-size // link.flit_bytes)

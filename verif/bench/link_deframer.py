@@ -1,0 +1,162 @@
+"""cocotb bench of rtl.link.deframer: lockstep with the golden model, on lines good and bad."""
+
+import os
+import zlib
+from collections import deque
+
+import cocotb
+import numpy as np
+
+from models.link.config import LinkConfig
+from models.link.deframer import DeframerModel
+from rtl.link.deframer import Deframer
+from verif.coverage import Coverage
+from verif.lockstep import Lockstep, bench_link
+
+CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
+IDLES, FILLS = (bytes(8 * [7]), 0xFF), (bytes([0x5C, *7 * [0]]), 1)
+
+
+def header_check(message: bytes) -> int:
+    """CRC-8 of polynomial 0x2F, each byte lowest bit first, preset to ones."""
+    register = 0xFF
+    for byte in message:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xF4 if register & 1 else 0)
+    return register
+
+
+class Line:
+    """Words on a line, in frames and between them.
+
+    With ``harm`` part of the frames are of wrong size, and any word may be lost, come twice, get a
+    burst of errors, or give way to one that has no place there.
+    """
+
+    def __init__(self, config: LinkConfig, rng: np.random.Generator, longest: int, harm: float):
+        self.config, self.rng, self.longest, self.harm = config, rng, longest, harm
+        self.words: deque[tuple[bytes, int]] = deque()
+        self.busy, self.since = True, 0
+
+    def size(self) -> int:
+        rng, config = self.rng, self.config
+        smallest, largest = config.min_packet_bytes, config.max_packet_bytes
+        if rng.random() < self.harm:
+            least = 0 if rng.random() < 0.5 else largest - 2
+            return int(rng.integers(least, least + (12 if least else smallest + 8)))
+        kind = rng.random()
+        if kind < 0.3:
+            return smallest + int(rng.integers(min(16, largest + 1 - smallest)))
+        if kind < 0.6:  # around whole flits
+            flits = int(rng.integers(1, -(-self.longest // config.flit_bytes) + 1))
+            around = flits * config.flit_bytes + int(rng.integers(-6, 7))
+            return min(max(around, smallest), self.longest)
+        return int(rng.integers(smallest, self.longest + 1))
+
+    def frame(self) -> list[tuple[bytes, int]]:
+        rng, packet = self.rng, self.rng.bytes(self.size())
+        sequence, sfd = int(rng.integers(1 << 20)), 0xDD if rng.random() < 0.7 else 0xD5
+        numbers = bytes([rng.integers(32), sequence >> 12, sequence >> 4 & 255, sequence % 16 << 4])
+        if rng.random() < self.harm:
+            sfd = int(rng.integers(256))
+        check = header_check(bytes([sfd]) + packet[:8] + numbers)
+        crc = zlib.crc32(packet) ^ (0xFFFFFFFF if rng.random() < 0.2 else 0)
+        inside = packet + crc.to_bytes(4, "little")
+        words = [(bytes([0xFB, *numbers, check, 0x55, sfd]), 1)]
+        whole = len(inside) // 8
+        words += [(inside[8 * k : 8 * k + 8], 0) for k in range(whole)]
+        rest = inside[8 * whole :]
+        words.append((rest + bytes([0xFD, *(7 - len(rest)) * [7]]), 0xFF << len(rest) & 0xFF))
+        return words
+
+    def control(self) -> tuple[bytes, int]:
+        return bytes([0x5C, self.rng.integers(1, 256)]) + self.rng.bytes(6), 1
+
+    def damaged(self, word: tuple[bytes, int]) -> list[tuple[bytes, int]]:
+        rng, (data, control) = self.rng, word
+        match rng.integers(7):
+            case 0:  # a burst
+                burst = int(rng.integers(1, 1 << rng.integers(1, 17))) << int(rng.integers(48))
+                number = int.from_bytes(data, "little") ^ burst
+                return [(number.to_bytes(8, "little"), control)]
+            case 1:
+                return [(data, int(rng.integers(256)))]
+            case 2:
+                return []
+            case 3:
+                return [word, word]
+            case 4:
+                return [(bytes(rng.choice([7, 0xFB, 0xFD, 0xFE, 0x5C, 0x9C], 8)), 0xFF), word]
+            case 5:  # ends, at once or at any place
+                place = int(rng.integers(8))
+                return [(data[:place] + bytes([0xFD, *(7 - place) * [7]]), 0xFF << place & 0xFF)]
+            case _:
+                return [(bytes([0xFB]) + rng.bytes(7), 1)] * int(rng.integers(1, 12))
+
+    def refill(self) -> None:
+        rng = self.rng
+        if rng.random() < 0.03:
+            self.busy = not self.busy
+        if not self.busy and rng.random() < 0.7:
+            self.words += [IDLES] * int(rng.integers(1, 20))
+            return
+        for word in self.frame():
+            self.since += 1
+            if self.since > self.config.words_per_cycle and rng.random() < 0.05:
+                self.words.append(self.control())
+                self.since = 0
+            if not self.busy and rng.random() < 0.1:
+                self.words += [FILLS] * int(rng.integers(1, 12))
+            harmed = rng.random() < self.harm / 16
+            self.words += self.damaged(word) if harmed else [word]
+
+    def next(self, i) -> None:
+        """Put the words of a cycle on the inputs ``i``."""
+        count = self.config.words_per_cycle
+        while len(self.words) < count:
+            self.refill()
+        marks = bytearray(8 * i.i_words_control.shape[1])
+        for k in range(count):
+            data, marks[k] = self.words.popleft()
+            i.i_words_data[0, k] = np.frombuffer(data, np.int64)[0]
+        i.i_words_control[0] = np.frombuffer(marks, np.int64)
+
+
+@cocotb.test()
+@cocotb.parametrize(valid=[0.6, 1.0], harm=[0.0, 0.1, 0.5], long=[0, 1])
+async def matches_model(dut, valid: float, harm: float, long: int) -> None:
+    config = bench_link()
+    rng = np.random.default_rng(cocotb.RANDOM_SEED)
+    model = DeframerModel(config)
+    bench = Lockstep(dut, Deframer(config), model)
+    await bench.reset()
+
+    smallest, largest = config.min_packet_bytes, config.max_packet_bytes
+    longest = largest if long else min(largest, smallest + 2 * config.flit_bytes)
+    line, i = Line(config, rng, longest, harm), model.inputs
+    goals = {"good": 5, "poison": 1, "control": 1}
+    if harm:
+        goals |= {"bad": 5, "bad check": 1, "malformed": 1, "cut in first flit": 1}
+        if config.words_per_cycle > 1 and harm > 0.1:
+            goals |= {"overrun": 1}
+    seen, within = Coverage(goals), 0
+    for _ in seen.steps(CYCLES):
+        i.i_valid[0] = rng.random() < valid
+        line.next(i) if i.i_valid[0] else None
+        o = await bench.step()
+        seen["control"] += o.control_valid[0]
+        seen["malformed"] += o.malformed[0]
+        seen["overrun"] += o.overrun[0]
+        if o.o_valid[0]:
+            assert o.o_payload_first[0] != within
+            within = not o.o_payload_last[0]
+            bad, poison = o.o_payload_bad[0], o.o_payload_poison[0]
+            seen["good"] += o.o_payload_last[0] and not bad and not poison
+            seen["poison"] += poison
+            seen["bad"] += bad
+            seen["bad check"] += not o.o_payload_check[0]
+            seen["cut in first flit"] += o.o_payload_first[0] and bad
+            assert not bad or (harm and not poison)
+    assert harm or not (seen["overrun"] or seen["malformed"])
+    dut._log.info("%s", dict(seen))
