@@ -11,7 +11,14 @@ from models.link.wire import SEQUENCE_BITS
 from rtl.link.frame import ReceivedLayout
 from rtl.packet import AxisLayout
 
-__all__ = ["InitLayout", "InitSignature", "ReceivedSignature", "RetryReceiver", "SequenceLayout"]
+__all__ = [
+    "InitLayout",
+    "InitSignature",
+    "Kind",
+    "ReceivedSignature",
+    "RetryReceiver",
+    "SequenceLayout",
+]
 
 
 class SequenceLayout(data.StructLayout):
@@ -94,6 +101,8 @@ class RetryReceiver(wiring.Component):
     ----------
     config : LinkConfig
         Uses the flit size and ``ack_cycles``.
+    sequence_bits : int
+        Bits of a number that count; a proof does with few.
 
     Members
     -------
@@ -136,11 +145,14 @@ class RetryReceiver(wiring.Component):
     ----------
     expected : Signal(20)
         State: the next number. Proofs read it.
+    under_way : Signal(Kind)
+        State: what the frame is whose first flit came last. Proofs read it.
     """
 
-    def __init__(self, config: LinkConfig):
+    def __init__(self, config: LinkConfig, *, sequence_bits: int = SEQUENCE_BITS):
         self.config = config
-        self.expected = Signal(SEQUENCE_BITS)
+        self.expected = Signal(sequence_bits)
+        self.under_way = Signal(Kind)
         super().__init__(
             {
                 "i": In(ReceivedSignature(config)),
@@ -166,8 +178,8 @@ class RetryReceiver(wiring.Component):
 
         # What the frame is: told by its first flit.
         kind, passes = Signal(Kind), Signal()
-        under_way, passing, failed = Signal(Kind), Signal(), Signal()
-        distance = Signal(SEQUENCE_BITS)
+        under_way, passing, failed = self.under_way, Signal(), Signal()
+        distance = Signal.like(self.expected)
         m.d.comb += distance.eq(flit.sequence - self.expected)
         with m.If(~flit.first):
             m.d.comb += [kind.eq(under_way), passes.eq(passing)]
@@ -212,7 +224,7 @@ class RetryReceiver(wiring.Component):
             (expected & wrong & (state != ReceiverState.SEND_NACK))
             | (lost & (state == ReceiverState.SEND_ACKS))
         )
-        good = Signal(SEQUENCE_BITS)
+        good = Signal.like(self.expected)
         with m.If(received):
             m.d.sync += [good.eq(self.expected), self.expected.eq(self.expected + 1)]
         with m.If(stops):

@@ -63,6 +63,8 @@ class RetrySender(wiring.Component):
     ----------
     config : LinkConfig
         Uses the flit size, ``max_packet_flits``, ``replay``, ``window`` and the timers.
+    sequence_bits : int
+        Bits of a number that count; a proof does with few.
 
     Members
     -------
@@ -111,16 +113,20 @@ class RetrySender(wiring.Component):
     ----------
     oldest, next : Signal(20)
         State: numbers of the oldest frame that is kept, and of the next that begins. Proofs read
-        them, and ``head``, ``tail`` and ``in_frame``.
+        them and other state.
     """
 
-    def __init__(self, config: LinkConfig):
+    def __init__(self, config: LinkConfig, *, sequence_bits: int = SEQUENCE_BITS):
         self.config = config
         # A place in the replay memory; the lap tells a full one from an empty one.
         self.place = data.StructLayout({"address": range(config.replay), "lap": 1})
         self.head, self.tail = Signal(self.place), Signal(self.place)
-        self.oldest, self.next = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)
-        self.in_frame = Signal()
+        self.oldest, self.next = Signal(sequence_bits), Signal(sequence_bits)
+        self.in_frame, self.plain, self.discarded = Signal(), Signal(), Signal()
+        # Frames of a replay to be read yet; the number of the first of them.
+        self.left, self.number = Signal(range(config.window + 1)), Signal(sequence_bits)
+        # A word from the partner, to be carried out.
+        self.came, self.word = Signal(), Signal(sequence_bits)
         super().__init__(
             {
                 "i": In(stream.Signature(AxisLayout(config))),
@@ -178,7 +184,8 @@ class RetrySender(wiring.Component):
         room = Signal(init=1)  # for a largest packet
         held, rests = Signal(), Signal()
         begins_numbered, begins_plain, begins_discarded = Signal(), Signal(), Signal()
-        plain, discarded, channel = Signal(), Signal(), Signal(5)  # of the packet under way
+        plain, discarded = self.plain, self.discarded  # the packet under way
+        channel = Signal.like(self.channel)
         is_plain, is_discarded = Signal(), Signal()
         free, take, send, numbered = Signal(), Signal(), Signal(), Signal()
         waits = (state == SenderState.INIT) | (state == SenderState.FLUSH)
@@ -250,8 +257,8 @@ class RetrySender(wiring.Component):
             with m.If(i.payload.last):
                 m.d.sync += self.next.eq(self.next + 1)
 
-        # Repeat. `left` frames have to be read yet, that of `number` is the next, or under way.
-        left, number, place = Signal.like(kept), Signal(SEQUENCE_BITS), Signal(self.place)
+        # Repeat.
+        left, number, place = self.left, self.number, Signal(self.place)
         fetched, load, behind = Signal(), Signal(), Signal()
         m.d.comb += [
             behind.eq(~in_frame & (left > kept)),  # an ACK has overtaken it
@@ -320,8 +327,8 @@ class RetrySender(wiring.Component):
         m.submodules.table = table = Memory(shape=self.place, depth=config.window, init=[])
         ends = table.write_port()  # where the frame behind each frame begins
         end = table.read_port(transparent_for=[ends])
-        came, is_nack, word = Signal(), Signal(), Signal(SEQUENCE_BITS)
-        said, distance = Signal(SEQUENCE_BITS), Signal(SEQUENCE_BITS)
+        came, is_nack, word = self.came, Signal(), self.word
+        said, distance = Signal.like(word), Signal.like(word)
         known, latest, applies, rest = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             ends.en.eq(numbered & flit.last),
