@@ -11,6 +11,8 @@ from models.link.retry_receiver import EVENTS as RECEIVER_EVENTS
 from models.link.retry_receiver import RetryReceiverModel
 from models.link.retry_sender import EVENTS as SENDER_EVENTS
 from models.link.retry_sender import RetrySenderModel
+from sim.solver import prove
+from verif.proof.link_retry import HastyLink, RetryProof
 
 SMALL = LinkConfig(
     name="SMALL",
@@ -268,3 +270,20 @@ def test_every_state_and_event_is_reached():
     events = {f"sender {name}" for name in SENDER_EVENTS}
     events |= {f"receiver {name}" for name in RECEIVER_EVENTS}
     assert events == set(+loop.seen)
+
+
+TINY = HastyLink(
+    flit_bytes=8,
+    words_per_cycle=1,
+    min_packet_bytes=8,
+    max_packet_bytes=16,
+    length_m=0,
+    replay_flits=4,
+    window_frames=2,
+    replay_count_max=255,
+)
+
+
+@pytest.mark.formal
+def test_numbers_are_proven():
+    prove(RetryProof(TINY, contents=False), "link_retry", depth=1)
