@@ -25,8 +25,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Rows
 
-from models.config import TINY
-from models.link.config import LinkConfig
+from models.config import NODE, TINY
+from models.link.config import LinkConfig, link_of
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -37,6 +37,8 @@ from rtl.egress import Egress
 from rtl.generator import Generator
 from rtl.ingress import Ingress
 from rtl.link.control_words import ControlWords
+from rtl.link.credit_receiver import CreditReceiver
+from rtl.link.credit_sender import CreditSender
 from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.scheduler import Scheduler
@@ -50,6 +52,7 @@ from verif.proof.class_arbiter import ClassArbiterProof
 from verif.proof.crossbar import CrossbarProof
 from verif.proof.free_list import FreeListProof
 from verif.proof.generator import GeneratorProof
+from verif.proof.link_credit import LinkCreditProof
 from verif.proof.scheduler import MatchingProof, SchedulerProof
 
 __all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
@@ -75,6 +78,10 @@ RETRY = LinkConfig(
     replay_count_max=2,
     pcs_lost_ns=60,
     data_age_ns=150,
+)
+LINK = link_of(NODE, channels=4)
+CREDITS = LinkConfig(
+    flit_bytes=16, words_per_cycle=2, min_packet_bytes=8, max_packet_bytes=48, credit_bytes=32
 )
 
 CHECKS: dict[str, Callable[[], object]] = {
@@ -126,6 +133,13 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "control_words bench": lambda: run_bench(
         "link_control_words", ControlWords(), RETRY, cycles=1000
+    ),
+    "link_credit_sender bench": lambda: run_bench("link_credit_sender", CreditSender(LINK), LINK),
+    "link_credit_receiver bench": lambda: run_bench(
+        "link_credit_receiver", CreditReceiver(LINK), LINK
+    ),
+    "link_credit proof": lambda: prove(
+        LinkCreditProof(CREDITS, counter_bits=5, credit_bits=3, places=1), "link_credit", depth=2
     ),
 }
 
@@ -806,6 +820,150 @@ FAULTS = (
         old="m.d.comb += self.unknown.eq(valid)\n",
         new="m.d.comb += self.unknown.eq(0)\n",
         check="control_words bench",
+    ),
+    Fault(
+        name="credit-overhead",
+        meaning="a packet pays for its bytes, not for its frame",
+        file="rtl/link/credit_sender.py",
+        old="length + (FRAME_OVERHEAD_BYTES + config.credit_bytes - 1)",
+        new="length + (config.credit_bytes - 1)",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-fits",
+        meaning="a head is weighed against the channel only",
+        file="rtl/link/credit_sender.py",
+        old="fits_now.eq(channel_room & (self.port_used + credits <= self.port_limit))",
+        new="fits_now.eq(channel_room)",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-held",
+        meaning="a head that was offered is taken back",
+        file="rtl/link/credit_sender.py",
+        old="& ~transfer & (goes | fits_now)",
+        new="& ~transfer & fits_now",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-excess",
+        meaning="credits that were never used come back",
+        file="rtl/link/credit_sender.py",
+        old="right[n].eq(update.valid & named.any() & (left <= before))",
+        new="right[n].eq(update.valid & named.any())",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-twice",
+        meaning="two updates of one channel both count for the port",
+        file="rtl/link/credit_sender.py",
+        old="Mux(right[0] & ~overridden, returns[0], 0)",
+        new="Mux(right[0], returns[0], 0)",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-best-effort",
+        meaning="a best-effort channel pays",
+        file="rtl/link/credit_sender.py",
+        old="takes.eq(transfer & starting & (mine & self.lossless).any())",
+        new="takes.eq(transfer & starting & mine.any())",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-watchdog",
+        meaning="the watchdog does not ask whether a packet has waited all the time",
+        file="rtl/link/credit_sender.py",
+        old="late.eq(starved & waited & tick",
+        new="late.eq(starved & tick",
+        check="link_credit_sender bench",
+    ),
+    Fault(
+        name="credit-refund",
+        meaning="an update while a packet passes forgets the packet",
+        file="rtl/link/credit_sender.py",
+        old="used[c].eq(remains + more)",
+        new="used[c].eq(Mux(right.any(), remains, remains + more))",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-permit",
+        meaning="a packet passes with a credit too few",
+        file="rtl/link/credit_sender.py",
+        old="(used[c] + largest <= limits[c])",
+        new="(used[c] + largest <= limits[c] + 1)",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-part",
+        meaning="a part of a credit's flits is free already",
+        file="rtl/link/credit_receiver.py",
+        old="(flits + (self.flits_per_credit - 1)) >>",
+        new="flits >>",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-healed",
+        meaning="a CC_Update that is old counts",
+        file="rtl/link/credit_receiver.py",
+        old="is_ahead = ahead.any() & ~ahead[-1]",
+        new="is_ahead = ahead.any()",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-heals-twice",
+        meaning="a packet that comes with a CC_Update is lost",
+        file="rtl/link/credit_receiver.py",
+        old="consumed[c].eq(before + Mux(came[c], credits, 0))",
+        new="consumed[c].eq(Mux(heals & heard[c], before, before + Mux(came[c], credits, 0)))",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-too-much",
+        meaning="a CC_Update brings more than the limit",
+        file="rtl/link/credit_receiver.py",
+        old="fits.eq(ahead <= of_channel(limits, heard))",
+        new="fits.eq(1)",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-underrun",
+        meaning="the flits of a channel go below zero",
+        file="rtl/link/credit_receiver.py",
+        old="Mux(under[c], 0, total[:width] |",
+        new="Mux(0, 0, total[:width] |",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-reset",
+        meaning="flits that come during a reset are credits after it",
+        file="rtl/link/credit_receiver.py",
+        old="credits.eq(Mux(self.reset, 0, credits_for(config, self.arrival.length)))",
+        new="credits.eq(credits_for(config, self.arrival.length))",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-urgent",
+        meaning="an update waits until its turn, however much is free",
+        file="rtl/link/credit_receiver.py",
+        old="(ready & urgent.any()) | (on_turn",
+        new="(on_turn",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-refresh",
+        meaning="nothing is told again",
+        file="rtl/link/credit_receiver.py",
+        old="(on_turn & news.any()) | renews",
+        new="(on_turn & news.any())",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-turn",
+        meaning="the first pair with news always comes first",
+        file="rtl/link/credit_receiver.py",
+        old="m.d.sync += turn.eq(turn.rotate_left(1))",
+        new="m.d.sync += turn.eq(turn)",
+        check="link_credit_receiver bench",
     ),
 )
 

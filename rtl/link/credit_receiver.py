@@ -128,6 +128,14 @@ class CreditReceiver(wiring.Component):
     ----------
     consumed_credits, stored, limits, reported : list of Signal
         State: of each channel. Proofs read them.
+    came, went, left, heard : Signal(channels)
+        State: channel of an arrival, drop, release or CC_Update of the last cycle, one-hot or zero.
+    credits, flits_in, flits_out, told_consumed : Signal
+        State: what those were of or told. Proofs read them.
+    looking : Signal(pairs)
+        State: the pair that is looked at, one-hot. Proofs read it.
+    freed : list of Signal
+        State: what the pair had free that was looked at last. Proofs read it.
     """
 
     def __init__(
@@ -151,6 +159,15 @@ class CreditReceiver(wiring.Component):
         self.stored = [Signal(stored_bits, name=f"stored_{c}") for c in channels]
         self.limits = [Signal(credit_bits, name=f"limit_{c}") for c in channels]
         self.reported = [Signal(credit_bits, name=f"reported_{c}") for c in channels]
+        self.came, self.went, self.left, self.heard = (
+            Signal(config.channels, name=name) for name in ("came", "went", "left", "heard")
+        )
+        self.credits = Signal(range(credits_of(config.max_packet_bytes, config.credit_bytes) + 1))
+        self.flits_in = Signal(range(config.max_packet_flits + 1))
+        self.flits_out = Signal.like(self.flits_in)
+        self.told_consumed = Signal(counter_bits)
+        self.looking = Signal((config.channels + 1) // 2, init=1)
+        self.freed = [Signal(credit_bits, name=f"freed_{lane}") for lane in range(2)]
         super().__init__(
             {
                 "arrival": In(PacketSignature()),
@@ -176,53 +193,47 @@ class CreditReceiver(wiring.Component):
         consumed, stored, limits = self.consumed_credits, self.stored, self.limits
 
         # First cycle: what an event is about.
-        def named(event, name):
-            chosen, stray = Signal(len(channels), name=name), Signal(name=f"{name}_stray")
+        def named(event, chosen):
+            stray = Signal(name=f"{chosen.name}_stray")
             matches = Cat(event.channel == c for c in channels)
             m.d.sync += [
                 chosen.eq(Mux(event.valid, matches, 0)),
                 stray.eq(event.valid & ~matches.any()),
             ]
-            return chosen, stray
+            return stray
 
         def flits_for(length):
             flits = (length + (config.flit_bytes - 1)) >> (config.flit_bytes - 1).bit_length()
             return Mux(exceeds(flits, config.max_packet_flits), config.max_packet_flits, flits)
 
-        largest = credits_of(config.max_packet_bytes, config.credit_bytes)
-        came, came_stray = named(self.arrival, "came")
-        went, went_stray = named(self.dropped, "went")
-        left, left_stray = named(self.released, "left")
-        told, told_stray = named(self.told, "heard")
-        credits, told_consumed = Signal(range(largest + 1)), Signal.like(consumed[0])
-        flits_in, flits_out = (
-            Signal(range(config.max_packet_flits + 1), name=name)
-            for name in ("flits_in", "flits_out")
-        )
+        came, went, left, heard = self.came, self.went, self.left, self.heard
+        credits, flits_in, flits_out = self.credits, self.flits_in, self.flits_out
+        came_stray, went_stray = named(self.arrival, came), named(self.dropped, went)
+        left_stray, heard_stray = named(self.released, left), named(self.told, heard)
         m.d.sync += [
             credits.eq(Mux(self.reset, 0, credits_for(config, self.arrival.length))),
             flits_in.eq(flits_for(self.arrival.length)),
             flits_out.eq(flits_for(self.dropped.length)),
-            told_consumed.eq(self.told.consumed),
+            self.told_consumed.eq(self.told.consumed),
         ]
 
         # Second cycle: credits that have come, those that were lost included.
         ahead, fits, heals = Signal(self.counter_bits), Signal(), Signal()
         is_ahead = ahead.any() & ~ahead[-1]
         m.d.comb += [
-            ahead.eq(told_consumed - of_channel(consumed, told)),
-            fits.eq(ahead <= of_channel(limits, told)),
-            heals.eq(told.any() & is_ahead & fits),
+            ahead.eq(self.told_consumed - of_channel(consumed, heard)),
+            fits.eq(ahead <= of_channel(limits, heard)),
+            heals.eq(heard.any() & is_ahead & fits),
             self.healed.eq(Mux(heals, ahead, 0)),
-            self.excess.eq((told.any() & is_ahead & ~fits) | told_stray),
+            self.excess.eq((heard.any() & is_ahead & ~fits) | heard_stray),
         ]
         for c in channels:
-            before = Mux(heals & told[c], told_consumed, consumed[c])
+            before = Mux(heals & heard[c], self.told_consumed, consumed[c])
             m.d.sync += consumed[c].eq(before + Mux(came[c], credits, 0))
             with m.If(self.limit.valid & (self.limit.channel == c)):
                 m.d.sync += limits[c].eq(self.limit.limit)
         with m.If(self.reset):
-            m.d.sync += [told.eq(0), told_stray.eq(0), *(count.eq(0) for count in consumed)]
+            m.d.sync += [Cat(heard, heard_stray).eq(0), *(count.eq(0) for count in consumed)]
 
         # And flits that are stored.
         width = len(stored[0])
@@ -260,9 +271,9 @@ class CreditReceiver(wiring.Component):
             return of_channel(mine, pair[: len(mine)]) if mine else C(0, len(values[0]))
 
         # First cycle: what is free.
-        looking, pair = Signal(len(pairs), init=1), Signal(len(pairs))
+        looking, pair = self.looking, Signal(len(pairs))
         m.d.sync += [looking.eq(looking.rotate_left(1)), pair.eq(Mux(self.reset, 0, looking))]
-        freed = [Signal(bits, name=f"freed_{lane}") for lane in range(2)]
+        freed = self.freed
         for lane in range(2):
             flits = of_pair(self.stored, lane, looking)
             occupied = (flits + (self.flits_per_credit - 1)) >> (len(flits) - bits)

@@ -153,8 +153,10 @@ class CreditSender(wiring.Component):
         State: of each channel. Proofs read them.
     port_used : Signal
         State: credits in use of all channels. Proofs read it.
-    fits : Signal
-        State: the head that waits may pass. Proofs read it.
+    returned : Signal
+        State: credits that came back in the last cycle. Proofs read it.
+    starting, fits : Signal
+        State: the next flit is a head; the head that waits may pass. Proofs read them.
     """
 
     def __init__(
@@ -178,7 +180,8 @@ class CreditSender(wiring.Component):
         self.used = [Signal(credit_bits, name=f"used_{c}") for c in range(channels)]
         self.limits = [Signal(credit_bits, name=f"limit_{c}") for c in range(channels)]
         self.port_used = Signal(counter_bits)
-        self.fits = Signal()
+        self.returned = Signal(range(2 << credit_bits))
+        self.starting, self.fits = Signal(init=1), Signal()
         super().__init__(
             {
                 "i": In(stream.Signature(axis)),
@@ -207,7 +210,7 @@ class CreditSender(wiring.Component):
         used, consumed, limits = self.used, self.consumed_credits, self.limits
 
         # The head on `i`.
-        starting, current = Signal(init=1), Signal.like(self.channel)
+        starting, current = self.starting, Signal.like(self.channel)
         mine, header = Signal(len(channels)), Signal(HeaderLayout())
         m.d.comb += [
             mine.eq(Cat(self.channel == c for c in channels)),
@@ -260,7 +263,7 @@ class CreditSender(wiring.Component):
             returns.append(before - left)
         m.d.comb += self.excess.eq(Cat(u.valid for u in self.update) & ~right)
         overridden = right[1] & (self.update[0].channel == self.update[1].channel)
-        returned = Signal(range(2 << self.credit_bits))
+        returned = self.returned
         m.d.sync += [
             returned.eq(Mux(right[0] & ~overridden, returns[0], 0) + Mux(right[1], returns[1], 0)),
             self.port_used.eq(self.port_used + Mux(takes, credits, 0) - returned),
