@@ -10,7 +10,7 @@ from models.config import NODE
 from models.link.config import LinkConfig, link_of
 from models.link.credit_receiver import CreditReceiverModel
 from models.link.credit_sender import CreditSenderModel
-from models.link.wire import CREDIT_COUNTER_BITS, credits_of
+from models.link.wire import CREDIT_COUNTER_BITS, CREDIT_TIMER_BITS, credits_of
 from sim.solver import prove
 from verif.proof.link_credit import LinkCreditProof
 
@@ -165,6 +165,13 @@ class Rig:
 
 def largest(config: LinkConfig = LINK) -> int:
     return credits_of(config.max_packet_bytes, config.credit_bytes)
+
+
+def test_defaults_are_those_of_the_specification():
+    """6,400 bytes at 400 Gbit/s are 128 ns, CC_Updates are 256 us apart."""
+    assert LINK.update_cycles / LINK.mhz == pytest.approx(0.128, rel=0.01)
+    assert LINK.refresh_cycles / LINK.mhz == pytest.approx(1.311, rel=0.01)
+    assert LINK.report_cycles == 256 * LINK.mhz < 1 << CREDIT_TIMER_BITS
 
 
 @pytest.mark.parametrize("size", SIZES)

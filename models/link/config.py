@@ -5,7 +5,14 @@ from enum import IntEnum
 from math import ceil
 
 from models.config import SwitchConfig
-from models.link.wire import MAX_CHANNELS, SEQUENCE_BITS, frame_words
+from models.link.wire import (
+    MAX_CHANNELS,
+    REFRESH_BYTES,
+    REPORT_NS,
+    SEQUENCE_BITS,
+    UPDATE_BYTES,
+    frame_words,
+)
 
 __all__ = ["NS_PER_METRE", "LinkConfig", "Policy", "ReceiverState", "SenderState", "link_of"]
 
@@ -272,6 +279,21 @@ class LinkConfig:
         """Cycles without progress, replays included, after which all is given up."""
         assert self.data_age_ns is not None
         return self.cycles(self.data_age_ns)
+
+    @property
+    def update_cycles(self) -> int:
+        """Cycles between two CF_Updates, by default."""
+        return ceil(UPDATE_BYTES / 8 / self.line_words_per_cycle)
+
+    @property
+    def refresh_cycles(self) -> int:
+        """Cycles between two CF_Updates that say nothing new, by default."""
+        return ceil(REFRESH_BYTES / 8 / self.line_words_per_cycle)
+
+    @property
+    def report_cycles(self) -> int:
+        """Cycles between two CC_Updates, by default."""
+        return self.cycles(REPORT_NS)
 
     def with_(self, **changes: object) -> "LinkConfig":
         """A copy with ``changes``; buffers and timer that were derived are derived again."""

@@ -70,12 +70,12 @@ class CreditReceiver(wiring.Component):
     A CF_Update has two channels, 2n and 2n + 1. It is sent at once when one of them has freed more
     than a quarter of its limit since the last one, else ``update_cycles`` behind the last one if it
     has anything new, the pairs in turn; and, new or not, the next pair after ``refresh_cycles``.
-    "At once" is in up to ``pairs + 4`` cycles from the event, as one pair is looked at in a cycle;
-    the pairs' turn may take another ``pairs``.
+    "At once" takes up to ``pairs + 3`` cycles from the event, as one pair is looked at in a cycle;
+    the turn of a pair may take another ``pairs``.
 
-    Latency: 2 cycles from an event to its count and to ``healed``, ``excess`` and ``underrun``, of
-    which the last three show it 1 cycle after it; 2 cycles to ``overrun`` and ``drained``; 5 cycles
-    to ``update.valid`` with one pair. Throughput: one event of each kind per cycle.
+    Latency: 1 cycle from an event to ``healed``, ``excess`` and ``underrun``, 2 to the counters and
+    to ``overrun``, 3 to ``drained``; 4 cycles from ``released`` to ``update.valid`` with one pair.
+    Throughput: one event of each kind per cycle.
     Backpressure: ``update`` leaves registers; while it waits, nothing else is taken up.
     Source: credit-based flow control of Ultra Ethernet 1.0, as SAI renders it; counting what is
     stored is our decision, as the switch releases flits and not packets.
