@@ -18,3 +18,8 @@ LINKS = {
 @pytest.mark.parametrize("config", LINKS.values(), ids=LINKS)
 def test_rtl_matches_model(config):
     run_bench("link_credit_receiver", CreditReceiver(config), config, cycles=2500)
+
+
+def test_credit_of_less_than_a_flit_is_named():
+    with pytest.raises(ValueError, match="credit_bytes must be flit_bytes or more: 64, not 32"):
+        CreditReceiver(link_of(NODE, credit_bytes=32))

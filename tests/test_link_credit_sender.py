@@ -18,3 +18,9 @@ LINKS = {
 @pytest.mark.parametrize("config", LINKS.values(), ids=LINKS)
 def test_rtl_matches_model(config):
     run_bench("link_credit_sender", CreditSender(config), config, cycles=1500)
+
+
+def test_packet_beyond_all_limits_is_named():
+    config = link_of(NODE, credit_bytes=64)
+    with pytest.raises(ValueError, match="credit_bytes must be larger than 64: a packet of"):
+        CreditSender(config, credit_bits=6)

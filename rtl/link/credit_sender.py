@@ -135,15 +135,16 @@ class CreditSender(wiring.Component):
         The link is down: all is zero but the limits. A head that passes in this cycle does not
         count.
     consumed : Out(stream.Signature(ConsumedLayout()))
-        For a CC_Update: credits consumed, of one channel after the other, all as they are as they
-        are put there. To be sent behind all packets that have passed by then; packets that pass
-        later may be before it. It is to be taken before half of all numbers are consumed.
+        For a CC_Update: credits consumed, of one channel after the other, each as it is when it is
+        put there. To be sent behind all packets that had passed by then; packets that pass later
+        may be before it. To be sent before half of all numbers are consumed: 64 MB, if a credit is
+        128 bytes. A report that is due while one is under way is left out.
     excess : Out(2)
         Event, of either update: it was ignored, as it frees what was never used or names no
         channel. Combinational in ``update``.
     stalls : Out(channels)
-        Event: a packet of the channel has waited for credits all the time since the last but one
-        of the watchdog's ticks, which are ``watchdog_cycles`` apart; again at each tick.
+        Event: a packet of the channel has waited for credits from one tick of the watchdog to the
+        next, ``watchdog_cycles`` later; again at each tick.
     stalled : Out(channels)
         There was such an event since the last reset.
 
