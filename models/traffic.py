@@ -798,7 +798,7 @@ def sinks_taken(p, line, packets, state, cycle, valid, data, keep, last, user):
             if row >= 0:
                 for w in range(p.words):
                     word = packet_word(p, packets.rows[row], start + w)
-                    wrong |= data[n, w] != word & low_bits(8 * (size - 8 * w))
+                    wrong |= (data[n, w] ^ word) & low_bits(8 * (size - 8 * w)) != 0
             for w in range(keep.shape[1]):
                 wrong |= keep[n, w] != low_bits(min(size, p.flit_bytes) - 64 * w)
             state.wrong[n] |= wrong
@@ -814,7 +814,7 @@ def sinks_taken(p, line, packets, state, cycle, valid, data, keep, last, user):
 class Sinks:
     """Take what comes out of the ports and hold it against the table of packets.
 
-    A packet is *delivered* if every word, ``keep`` and ``last`` are as sent and ``user[0]`` is low;
+    A packet is *delivered* if every byte, ``keep`` and ``last`` are as sent and ``user[0]`` is low;
     *errored* if it ends with ``user[0]``; *corrupted* if it differs and nothing says so, or is at
     the wrong port; *reordered* (and delivered) if a later one of its flow came before it;
     *duplicated* if it was delivered already. What is missing at the end of a drained run is lost.

@@ -382,6 +382,147 @@ def sim(
     )
 
 
+@main.command()
+@click.option(
+    "--config",
+    type=Configuration(),
+    default="NODE",
+    show_default=True,
+    help="Whose links: " + ", ".join(NAMED) + ", or a TOML file.",
+)
+@click.option(
+    "--length-m",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Length of the cable, 5 ns a metre. Replay buffer, window and timer are sized for it.",
+)
+@click.option(
+    "--ber",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Probability that an error begins at a bit of the line.",
+)
+@click.option(
+    "--burst",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Bits from the first to the last one that an error hits.",
+)
+@click.option(
+    "--drop",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.0,
+    help="Probability that a word of 64 bits is lost.",
+)
+@click.option(
+    "--duplicate",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=0.0,
+    help="Probability that a word comes twice.",
+)
+@click.option(
+    "--down",
+    "cuts",
+    metavar="FIRST:END",
+    multiple=True,
+    help="The cable is cut from this cycle on until that one. Repeat the option for several.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Packets each way, as fast as the link takes them.",
+)
+@click.option(
+    "--sizes",
+    metavar="BYTES,...",
+    help="Bytes of a packet, each as likely. By default the smallest and the largest.",
+)
+@click.option(
+    "--ready",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Probability that a reader takes a flit. One that does not in time has it sent again.",
+)
+@click.option(
+    "--store-and-forward",
+    is_flag=True,
+    help="Give a packet away only when its check sequence is known to be right.",
+)
+@click.option(
+    "--replays",
+    type=click.IntRange(min=1, max=255),
+    default=8,
+    show_default=True,
+    help="Replays in a row without progress before all is given up.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Everything random comes from it.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["rtl", "model", "both"]),
+    default="model",
+    show_default=True,
+    help="both: RTL and golden model in lockstep, compared in every cycle. model: the golden model "
+    "alone, faster. rtl: the RTL alone.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, nothing else.")
+@click.option("--output", type=Folder(), help="Folder for results.json.  [default: build/link]")
+def link(
+    config: SwitchConfig,
+    length_m: float,
+    cuts: tuple[str, ...],
+    sizes: str | None,
+    store_and_forward: bool,
+    replays: int,
+    engine: str,
+    as_json: bool,
+    output: Path | None,
+    **chances: Any,
+) -> int:
+    """Send packets over a bad cable, both ways, and show what came of them.
+
+    Two ends of a link, with retry, and a cable that flips bits and loses words. Every packet is
+    checked: delivered once, intact, in order. The exit status is 1 if one was not, or if model and
+    RTL differ in any cycle. What the link itself reports as given up (FLUSH) is counted apart.
+
+    \b
+    Examples:
+      lingyun link --ber 1e-6                            5 m between two ports of NODE
+      lingyun link --config PROTO --ber 1e-5 --burst 32 --sizes 64,256,2048
+      lingyun link --length-m 500 --sizes 65             full rate at any length
+      lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
+    """
+    if engine != "model":
+        need(*COMPILER)
+    from models.link.config import link_of
+    from models.link.trial import LinkTrial
+    from sim.link import numbers, run
+
+    trial = LinkTrial(
+        config=link_of(
+            config,
+            length_m=length_m,
+            store_and_forward=store_and_forward,
+            replay_count_max=replays,
+        ),
+        sizes=numbers("--sizes", sizes or "", ","),
+        down=tuple(numbers("--down", cut, ":", 2) for cut in cuts),
+        **chances,
+    )
+    return run(trial, engine=engine, as_json=as_json, output=output)
+
+
 @main.command(epilog=ready_sweeps())
 @click.argument("sweep", type=SweepFile(), metavar="NAME|FILE")
 @click.option(

@@ -19,6 +19,7 @@ VERBS = [
     "lint",
     "unit",
     "sim",
+    "link",
     "sweep",
     "point",
     "report",

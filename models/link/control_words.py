@@ -6,7 +6,12 @@ from models.compiled import compiled, inner
 from models.link.wire import Control
 from models.record import allocate
 
-__all__ = ["ControlWordsInputs", "ControlWordsModel", "ControlWordsOutputs", "control_words_step"]
+__all__ = [
+    "ControlWordsInputs",
+    "ControlWordsModel",
+    "ControlWordsOutputs",
+    "control_words_outputs",
+]
 
 WORD = "type sequence_high sequence_middle padding sequence_low value rest"
 CREDIT = " ".join(f"credit_payload_{field}" for field in WORD.split())
@@ -116,12 +121,18 @@ def receive(i, o, n):
     o.credit_payload_rest[n] = i.i_payload_rest[n]
 
 
+@inner
+def control_words_outputs(inputs, outputs, n):
+    """Outputs of this cycle; there is no state."""
+    send(inputs, outputs, n)
+    receive(inputs, outputs, n)
+
+
 @compiled
 def control_words_step(inputs, outputs):
-    """Outputs of this cycle, of all instances; there is no state."""
+    """The same of all instances."""
     for n in range(inputs.o_ready.size):
-        send(inputs, outputs, n)
-        receive(inputs, outputs, n)
+        control_words_outputs(inputs, outputs, n)
 
 
 class ControlWordsModel:

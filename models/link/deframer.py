@@ -294,21 +294,22 @@ def deframer_clock(p, s, inputs, n):
 
 
 class DeframerModel:
-    """The deframer of one link."""
+    """``instances`` deframers."""
 
-    def __init__(self, config: LinkConfig):
-        self.config, self.p = config, deframer_parameters(config)
-        inputs, outputs = deframer_shapes(config, 1)
+    def __init__(self, config: LinkConfig, instances: int = 1):
+        self.config, self.instances, self.p = config, instances, deframer_parameters(config)
+        inputs, outputs = deframer_shapes(config, instances)
         self.inputs = allocate(DeframerInputs, inputs)
         self.outputs = allocate(DeframerOutputs, outputs)
         self.reset()
 
     def reset(self) -> None:
         """The state after reset."""
-        self.state = deframer_state(self.config, 1)
+        self.state = deframer_state(self.config, self.instances)
 
     def step(self) -> DeframerOutputs:
         """Outputs of this cycle, then the clock edge."""
-        deframer_outputs(self.p, self.state, self.outputs, 0)
-        deframer_clock(self.p, self.state, self.inputs, 0)
+        for n in range(self.instances):
+            deframer_outputs(self.p, self.state, self.outputs, n)
+            deframer_clock(self.p, self.state, self.inputs, n)
         return self.outputs

@@ -239,21 +239,22 @@ def framer_clock(p, s, inputs, outputs, n):
 
 
 class FramerModel:
-    """The framer of one link."""
+    """``instances`` framers."""
 
-    def __init__(self, config: LinkConfig):
-        self.config, self.p = config, framer_parameters(config)
-        inputs, outputs = framer_shapes(config, 1)
+    def __init__(self, config: LinkConfig, instances: int = 1):
+        self.config, self.instances, self.p = config, instances, framer_parameters(config)
+        inputs, outputs = framer_shapes(config, instances)
         self.inputs = allocate(FramerInputs, inputs)
         self.outputs = allocate(FramerOutputs, outputs)
         self.reset()
 
     def reset(self) -> None:
         """The state after reset."""
-        self.state = framer_state(self.config, 1)
+        self.state = framer_state(self.config, self.instances)
 
     def step(self) -> FramerOutputs:
         """Outputs of this cycle, then the clock edge."""
-        framer_outputs(self.p, self.state, self.outputs, 0)
-        framer_clock(self.p, self.state, self.inputs, self.outputs, 0)
+        for n in range(self.instances):
+            framer_outputs(self.p, self.state, self.outputs, n)
+            framer_clock(self.p, self.state, self.inputs, self.outputs, n)
         return self.outputs

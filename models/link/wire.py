@@ -70,9 +70,9 @@ FILLER = 0x55
 
 # The header check: CRC-8 (AUTOSAR's 0x2F, Hamming distance 4 up to 119 bits) over byte 7 of the
 # preamble, the 8 bytes of the header, then bytes 1 to 4 of the preamble, each lowest bit first as
-# on the line; register preset to ones, not inverted. It gates routing. In this order the check,
-# byte 5, follows what is before it on the line, so that every burst of up to 8 bits is detected,
-# also one from byte 4 into it. Byte 6 is compared as it is.
+# on the line; register preset to ones, not inverted. It gates routing. In this order the check
+# itself, byte 5, comes right behind what comes before it on the line: so every burst of up to 8
+# bits is detected, also one that begins in byte 4. Byte 6 is compared as it is.
 CHECK_BITS = 8
 CHECK_POLYNOMIAL = 0x2F
 FCS_POLYNOMIAL = 0x04C11DB7  # CRC-32 of IEEE 802.3

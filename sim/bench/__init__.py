@@ -14,6 +14,7 @@ from sim.bench.delay import delay
 from sim.bench.fairness import fairness
 from sim.bench.incast import incast
 from sim.bench.latency import latency
+from sim.bench.link import link
 from sim.bench.model import model
 from sim.bench.packets import packets
 from sim.bench.rack import rack
@@ -31,6 +32,7 @@ SECTIONS: dict[str, Callable[[Runner], list[Check]]] = {
     "saturation": saturation,
     "fairness": fairness,
     "incast": incast,
+    "link": link,
     "speed": speed,
     "model": model,
     "rack": rack,

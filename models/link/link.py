@@ -1,0 +1,322 @@
+"""Golden model of rtl.link.link: the blocks of a link, each by its own model.
+
+Any number of ends in one model, so that both ends of a cable run in one compiled loop.
+"""
+
+from collections import namedtuple
+
+from models.compiled import compiled, inner
+from models.link.config import LinkConfig
+from models.link.control_words import ControlWordsModel, control_words_outputs
+from models.link.deframer import DeframerModel, deframer_clock, deframer_outputs
+from models.link.framer import FramerModel, framer_clock, framer_outputs
+from models.link.hold import HoldModel, hold_clock, hold_outputs
+from models.link.retry_receiver import (
+    RetryReceiverModel,
+    retry_receiver_clock,
+    retry_receiver_outputs,
+)
+from models.link.retry_sender import RetrySenderModel, retry_sender_clock, retry_sender_outputs
+from models.link.wire import COUNTED
+from models.record import allocate
+
+__all__ = ["LinkInputs", "LinkModel", "LinkOutputs", "link_clock", "link_outputs"]
+
+AXIS = ["valid", "payload_data", "payload_keep", "payload_last", "payload_user"]
+CONTROLS = ["enable", "pcs_up", "policy", "reconfigure"]
+LinkInputs = namedtuple(
+    "LinkInputs",
+    [
+        *(f"i_{name}" for name in AXIS),
+        *("channel", "o_ready", "to_pcs_ready"),
+        *("from_pcs_valid", "from_pcs_words_data", "from_pcs_words_control"),
+        *CONTROLS,
+    ],
+)
+LinkOutputs = namedtuple(
+    "LinkOutputs",
+    [
+        "i_ready",
+        *(f"o_{name}" for name in AXIS),
+        *("to_pcs_valid", "to_pcs_payload_data", "to_pcs_payload_control"),
+        *("sender_state", "receiver_state"),
+        *(f"events_{name}" for name in COUNTED),
+    ],
+)
+# Parameters, state, inputs and outputs of each block.
+Blocks = namedtuple(
+    "Blocks",
+    [
+        "holds",
+        *(f"{block}_p" for block in ("sender", "framer", "deframer", "receiver")),
+        *(f"{block}_s" for block in ("sender", "framer", "deframer", "receiver", "hold")),
+        *(f"{block}_i" for block in ("sender", "framer", "deframer", "receiver", "hold", "words")),
+        *(f"{block}_o" for block in ("sender", "framer", "deframer", "receiver", "hold", "words")),
+    ],
+)
+
+
+@inner
+def move(to, values, n):
+    """Copy the words of a port."""
+    for w in range(to.shape[1]):
+        to[n, w] = values[n, w]
+
+
+@inner
+def tell_words(b, n):
+    """What is to be said goes to the framer, and what was said to where it means something."""
+    i, sender, receiver = b.words_i, b.sender_o, b.receiver_o
+    i.send_init_valid[n] = sender.init_valid[n]
+    i.send_init_payload_sequence[n] = sender.init_payload_sequence[n]
+    i.send_init_payload_value[n] = sender.init_payload_value[n]
+    i.send_init_echo_valid[n] = receiver.init_echo_valid[n]
+    i.send_init_echo_payload_sequence[n] = receiver.init_echo_payload_sequence[n]
+    i.send_init_echo_payload_value[n] = receiver.init_echo_payload_value[n]
+    i.send_nack_valid[n] = receiver.nack_valid[n]
+    i.send_nack_payload_sequence[n] = receiver.nack_payload_sequence[n]
+    i.send_ack_valid[n] = receiver.ack_valid[n]
+    i.send_ack_payload_sequence[n] = receiver.ack_payload_sequence[n]
+    i.o_ready[n] = b.framer_o.control_ready[n]
+    i.i_valid[n] = b.deframer_o.control_valid[n]
+    i.i_payload_type[n] = b.deframer_o.control_payload_type[n]
+    i.i_payload_sequence_high[n] = b.deframer_o.control_payload_sequence_high[n]
+    i.i_payload_sequence_middle[n] = b.deframer_o.control_payload_sequence_middle[n]
+    i.i_payload_padding[n] = b.deframer_o.control_payload_padding[n]
+    i.i_payload_sequence_low[n] = b.deframer_o.control_payload_sequence_low[n]
+    i.i_payload_value[n] = b.deframer_o.control_payload_value[n]
+    i.i_payload_rest[n] = b.deframer_o.control_payload_rest[n]
+    control_words_outputs(i, b.words_o, n)
+
+
+@inner
+def tell_packets(b, inputs, n):
+    """Inputs of the sender, but those from control words."""
+    i = b.sender_i
+    i.i_valid[n] = inputs.i_valid[n]
+    move(i.i_payload_data, inputs.i_payload_data, n)
+    move(i.i_payload_keep, inputs.i_payload_keep, n)
+    i.i_payload_last[n] = inputs.i_payload_last[n]
+    i.i_payload_user[n] = inputs.i_payload_user[n]
+    i.channel[n] = inputs.channel[n]
+    i.enable[n] = inputs.enable[n]
+    i.pcs_up[n] = inputs.pcs_up[n]
+    i.policy[n] = inputs.policy[n]
+    i.reconfigure[n] = inputs.reconfigure[n]
+    i.o_ready[n] = b.framer_o.i_ready[n]
+
+
+@inner
+def tell_sender(b, n):
+    """What control words say to the sender."""
+    i, words = b.sender_i, b.words_o
+    i.ack_valid[n] = words.ack_valid[n]
+    i.ack_sequence[n] = words.ack_sequence[n]
+    i.nack_valid[n] = words.nack_valid[n]
+    i.nack_sequence[n] = words.nack_sequence[n]
+    i.init_echo_valid[n] = words.init_echo_valid[n]
+    i.init_echo_sequence[n] = words.init_echo_sequence[n]
+    i.init_echo_value[n] = words.init_echo_value[n]
+    i.init_ready[n] = words.send_init_ready[n]
+
+
+@inner
+def tell_framer(b, inputs, n):
+    """Inputs of the framer."""
+    i, flit, word = b.framer_i, b.sender_o, b.words_o
+    i.i_valid[n] = flit.o_valid[n]
+    move(i.i_payload_data, flit.o_payload_data, n)
+    i.i_payload_count[n] = flit.o_payload_count[n]
+    i.i_payload_last[n] = flit.o_payload_last[n]
+    i.i_payload_poison[n] = flit.o_payload_poison[n]
+    i.i_payload_llr[n] = flit.o_payload_llr[n]
+    i.i_payload_sequence[n] = flit.o_payload_sequence[n]
+    i.i_payload_channel[n] = flit.o_payload_channel[n]
+    i.control_valid[n] = word.o_valid[n]
+    i.control_payload_type[n] = word.o_payload_type[n]
+    i.control_payload_sequence_high[n] = word.o_payload_sequence_high[n]
+    i.control_payload_sequence_middle[n] = word.o_payload_sequence_middle[n]
+    i.control_payload_padding[n] = word.o_payload_padding[n]
+    i.control_payload_sequence_low[n] = word.o_payload_sequence_low[n]
+    i.control_payload_value[n] = word.o_payload_value[n]
+    i.control_payload_rest[n] = word.o_payload_rest[n]
+    i.o_ready[n] = inputs.to_pcs_ready[n]
+
+
+@inner
+def tell_receiver(b, inputs, n):
+    """Inputs of deframer and receiver, and of the hold behind it."""
+    b.deframer_i.i_valid[n] = inputs.from_pcs_valid[n]
+    move(b.deframer_i.i_words_data, inputs.from_pcs_words_data, n)
+    move(b.deframer_i.i_words_control, inputs.from_pcs_words_control, n)
+    i, flit, words = b.receiver_i, b.deframer_o, b.words_o
+    i.i_valid[n] = flit.o_valid[n]
+    move(i.i_payload_data, flit.o_payload_data, n)
+    i.i_payload_count[n] = flit.o_payload_count[n]
+    i.i_payload_first[n] = flit.o_payload_first[n]
+    i.i_payload_last[n] = flit.o_payload_last[n]
+    i.i_payload_bad[n] = flit.o_payload_bad[n]
+    i.i_payload_poison[n] = flit.o_payload_poison[n]
+    i.i_payload_check[n] = flit.o_payload_check[n]
+    i.i_payload_llr[n] = flit.o_payload_llr[n]
+    i.i_payload_sequence[n] = flit.o_payload_sequence[n]
+    i.i_payload_channel[n] = flit.o_payload_channel[n]
+    i.o_ready[n] = b.hold_o.i_ready[n] if b.holds else inputs.o_ready[n]
+    i.enable[n] = inputs.enable[n]
+    i.init_valid[n] = words.init_valid[n]
+    i.init_sequence[n] = words.init_sequence[n]
+    i.init_value[n] = words.init_value[n]
+    i.init_echo_ready[n] = words.send_init_echo_ready[n]
+    i.ack_ready[n] = words.send_ack_ready[n]
+    i.nack_ready[n] = words.send_nack_ready[n]
+    h, packet = b.hold_i, b.receiver_o
+    h.i_valid[n] = packet.o_valid[n]
+    move(h.i_payload_data, packet.o_payload_data, n)
+    move(h.i_payload_keep, packet.o_payload_keep, n)
+    h.i_payload_last[n] = packet.o_payload_last[n]
+    h.i_payload_user[n] = packet.o_payload_user[n]
+    h.o_ready[n] = inputs.o_ready[n]
+
+
+@inner
+def show_packet(outputs, packet, n):
+    """The flit on ``o`` is that of the last block."""
+    outputs.o_valid[n] = packet.o_valid[n]
+    move(outputs.o_payload_data, packet.o_payload_data, n)
+    move(outputs.o_payload_keep, packet.o_payload_keep, n)
+    outputs.o_payload_last[n] = packet.o_payload_last[n]
+    outputs.o_payload_user[n] = packet.o_payload_user[n]
+
+
+@inner
+def show_events(b, outputs, n):
+    """What the blocks tell."""
+    sender, receiver = b.sender_o, b.receiver_o
+    outputs.events_tx_init[n] = sender.tx_init[n]
+    outputs.events_tx_discard[n] = sender.tx_discard[n]
+    outputs.events_tx_ok[n] = sender.tx_ok[n]
+    outputs.events_tx_poisoned[n] = sender.tx_poisoned[n]
+    outputs.events_tx_replay[n] = sender.tx_replay[n]
+    outputs.events_rx_init_echo[n] = sender.rx_init_echo[n]
+    outputs.events_rx_ack[n] = sender.rx_ack[n]
+    outputs.events_rx_nack[n] = sender.rx_nack[n]
+    outputs.events_rx_ack_nack_seq_error[n] = sender.rx_ack_nack_seq_error[n]
+    outputs.events_flushed[n] = sender.flushed[n]
+    outputs.events_lost[n] = sender.lost[n]
+    outputs.events_tx_init_echo[n] = receiver.tx_init_echo[n]
+    outputs.events_tx_ack[n] = receiver.tx_ack[n]
+    outputs.events_tx_nack[n] = receiver.tx_nack[n]
+    outputs.events_rx_init[n] = receiver.rx_init[n]
+    outputs.events_rx_ok[n] = receiver.rx_ok[n]
+    outputs.events_rx_poisoned[n] = receiver.rx_poisoned[n]
+    outputs.events_rx_bad[n] = receiver.rx_bad[n]
+    outputs.events_rx_expected_seq_good[n] = receiver.rx_expected_seq_good[n]
+    outputs.events_rx_expected_seq_poisoned[n] = receiver.rx_expected_seq_poisoned[n]
+    outputs.events_rx_expected_seq_bad[n] = receiver.rx_expected_seq_bad[n]
+    outputs.events_rx_missing_seq[n] = receiver.rx_missing_seq[n]
+    outputs.events_rx_duplicate_seq[n] = receiver.rx_duplicate_seq[n]
+    outputs.events_rx_replay[n] = receiver.rx_replay[n]
+    outputs.events_rx_overrun[n] = receiver.rx_overrun[n]
+    outputs.events_overrun[n] = b.deframer_o.overrun[n]
+    outputs.events_malformed[n] = b.deframer_o.malformed[n]
+    outputs.events_unknown[n] = b.words_o.unknown[n]
+
+
+@inner
+def link_outputs(b, inputs, outputs, n):
+    """What both sides see in this cycle, and what the blocks tell each other in it.
+
+    First what registers show; then the control words, which hang on nothing else; then the sender,
+    which tells whether it takes a flit.
+    """
+    framer_outputs(b.framer_p, b.framer_s, b.framer_o, n)
+    deframer_outputs(b.deframer_p, b.deframer_s, b.deframer_o, n)
+    retry_receiver_outputs(b.receiver_p, b.receiver_s, b.receiver_o, n)
+    hold_outputs(b.hold_s, b.hold_o, n)
+    tell_packets(b, inputs, n)
+    retry_sender_outputs(b.sender_p, b.sender_s, b.sender_i, b.sender_o, n)
+    tell_words(b, n)
+    tell_sender(b, n)
+    tell_framer(b, inputs, n)
+    tell_receiver(b, inputs, n)
+
+    outputs.i_ready[n] = b.sender_o.i_ready[n]
+    if b.holds:
+        show_packet(outputs, b.hold_o, n)
+    else:
+        show_packet(outputs, b.receiver_o, n)
+    outputs.to_pcs_valid[n] = b.framer_o.o_valid[n]
+    move(outputs.to_pcs_payload_data, b.framer_o.o_payload_data, n)
+    move(outputs.to_pcs_payload_control, b.framer_o.o_payload_control, n)
+    outputs.sender_state[n] = b.sender_o.state[n]
+    outputs.receiver_state[n] = b.receiver_o.state[n]
+    show_events(b, outputs, n)
+
+
+@inner
+def link_clock(b, n):
+    """The clock edge."""
+    retry_sender_clock(b.sender_p, b.sender_s, b.sender_i, n)
+    framer_clock(b.framer_p, b.framer_s, b.framer_i, b.framer_o, n)
+    deframer_clock(b.deframer_p, b.deframer_s, b.deframer_i, n)
+    retry_receiver_clock(b.receiver_p, b.receiver_s, b.receiver_i, n)
+    if b.holds:
+        hold_clock(b.hold_s, b.hold_i, n)
+
+
+@compiled
+def link_step(b, inputs, outputs):
+    """One cycle of all ends."""
+    for n in range(inputs.enable.size):
+        link_outputs(b, inputs, outputs, n)
+        link_clock(b, n)
+
+
+class LinkModel:
+    """``instances`` ends of links."""
+
+    def __init__(self, config: LinkConfig, instances: int = 1):
+        self.config, self.instances = config, instances
+        data = (instances, config.words)
+        keep = (instances, (config.flit_bytes + 63) // 64)
+        words = (instances, config.words_per_cycle)
+        control = (instances, -(-config.words_per_cycle // 8))
+        wide = {
+            "i_payload_data": data,
+            "i_payload_keep": keep,
+            "o_payload_data": data,
+            "o_payload_keep": keep,
+            "from_pcs_words_data": words,
+            "from_pcs_words_control": control,
+            "to_pcs_payload_data": words,
+            "to_pcs_payload_control": control,
+        }
+        self.inputs, self.outputs = (
+            allocate(kind, {f: wide.get(f, (instances,)) for f in kind._fields})
+            for kind in (LinkInputs, LinkOutputs)
+        )
+        self.models = {
+            "sender": RetrySenderModel(config, instances),
+            "framer": FramerModel(config, instances),
+            "deframer": DeframerModel(config, instances),
+            "receiver": RetryReceiverModel(config, instances),
+            "hold": HoldModel(config, instances),
+            "words": ControlWordsModel(instances),
+        }
+        self.reset()
+
+    def reset(self) -> None:
+        """The state after reset."""
+        parts: dict[str, object] = {"holds": int(self.config.store_and_forward)}
+        for name, model in self.models.items():
+            model.reset()
+            parts[f"{name}_i"], parts[f"{name}_o"] = model.inputs, model.outputs
+            for field, place in (("p", "p"), ("s", "state")):
+                if f"{name}_{field}" in Blocks._fields:
+                    parts[f"{name}_{field}"] = getattr(model, place)
+        self.blocks = Blocks(**parts)
+
+    def step(self) -> LinkOutputs:
+        """Outputs of this cycle, then the clock edge."""
+        link_step(self.blocks, self.inputs, self.outputs)
+        return self.outputs

@@ -1,0 +1,354 @@
+"""Two ends of a link and the cable between them, packets both ways: the model as its test bed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.channel import ChannelModel, channel_clock, channel_outputs
+from models.compiled import compiled, inner
+from models.config import SwitchConfig
+from models.link.config import LinkConfig, Policy
+from models.link.link import LinkModel, link_clock, link_outputs, move
+from models.link.theory import error_free, go_back_n
+from models.link.wire import COUNTED
+from models.record import flat
+from models.traffic import (
+    Sinks,
+    Sources,
+    line_of,
+    packets,
+    sinks_drive,
+    sinks_taken,
+    sources_drive,
+    sources_taken,
+)
+
+__all__ = ["LinkRun", "LinkTrial", "link_drive", "link_settle"]
+
+START = 8  # cycle of the first packet: in the first ones of all retry is off
+SMALLEST = 16  # bytes of a packet with room for its sequence number
+CHUNK = 1 << 12  # cycles between two looks at whether all has come
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkTrial:
+    """What is to be run; wrong values raise ``ValueError``.
+
+    Parameters
+    ----------
+    config : LinkConfig
+        Both ends.
+    frames : int
+        Packets each way, as fast as the link takes them.
+    sizes : tuple of int
+        Bytes of a packet, each as likely as the others; 16 or more, so that it has room for its
+        number.
+    ber, burst, drop, duplicate
+        Of the channel both ways, see ``models.channel.ChannelModel``.
+    down : tuple of (int, int) pairs
+        Cycles in which the cable is cut, first one and the one after the last.
+    ready : float
+        Probability that a reader takes a flit.
+    policy : Policy
+        What becomes of packets while the link is not up.
+    seed : int
+        Of sizes, errors and readers.
+    """
+
+    config: LinkConfig
+    frames: int = 1000
+    sizes: tuple[int, ...] = ()
+    ber: float = 0.0
+    burst: int = 1
+    drop: float = 0.0
+    duplicate: float = 0.0
+    down: tuple[tuple[int, ...], ...] = ()
+    ready: float = 1.0
+    policy: Policy = Policy.BLOCK
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        least = max(SMALLEST, self.config.min_packet_bytes)
+        most = self.config.max_packet_bytes
+        object.__setattr__(self, "sizes", tuple(self.sizes) or (least, most))
+        for size in self.sizes:
+            if not least <= size <= most:
+                raise ValueError(f"sizes must be {least} to {most} bytes, not {size}")
+        if self.frames < 1:
+            raise ValueError(f"frames must be 1 or more, not {self.frames}")
+        for start, end in self.down:
+            if not 0 <= start < end:
+                raise ValueError(f"down must have a first cycle and a later one, not {start}:{end}")
+
+    @property
+    def ports(self) -> SwitchConfig:
+        """Two ports for sources and sinks: port 0 sends to port 1, and the other way round."""
+        flits = 2 * self.config.max_packet_flits + 64
+        return SwitchConfig(
+            name=self.config.name,
+            ports=2,
+            flit_bytes=self.config.flit_bytes,
+            classes=1,
+            ingress_flits=2 * flits,
+            egress_flits=4 * flits,
+            min_packet_bytes=self.config.min_packet_bytes,
+            max_packet_bytes=self.config.max_packet_bytes,
+        )
+
+    @property
+    def theory(self) -> float:
+        """Part of the line rate that packets of these sizes can take: go-back-N."""
+        return self._mean([go_back_n(self.config, s, self.ber, self.burst) for s in self.sizes])
+
+    @property
+    def error_free(self) -> float:
+        """The same without errors."""
+        return self._mean([error_free(self.config, size) for size in self.sizes])
+
+    def _mean(self, parts: Sequence[float]) -> float:
+        times = [size / part for size, part in zip(self.sizes, parts, strict=True)]
+        return sum(self.sizes) / sum(times)
+
+
+@inner
+def cut(down, cycle):
+    """The cable is cut in this cycle."""
+    found = False
+    for n in range(down.shape[0]):
+        found |= down[n, 0] <= cycle < down[n, 1]
+    return found
+
+
+@inner
+def connect(i, channel, n):
+    """The words that have come from the other end, and whether the line takes some."""
+    other = 1 - n
+    i.to_pcs_ready[n] = channel.ready[n]
+    i.from_pcs_valid[n] = channel.valid[other]
+    for w in range(channel.data.shape[1]):
+        i.from_pcs_words_data[n, w] = channel.data[other, w]
+    for w in range(channel.control.shape[1]):
+        i.from_pcs_words_control[n, w] = channel.control[other, w]
+    i.pcs_up[n] = channel.up[n] and channel.up[other]
+
+
+@compiled
+def link_drive(wires, cycle):
+    """Inputs of both ends in ``cycle``."""
+    p, line, table, source, sink, i, _, channel, down, _ = wires
+    state, _, channel_i, channel_o = channel
+    sources_drive(
+        p, line, table, source, 0, cycle, i.i_valid, i.i_payload_data, i.i_payload_keep,
+        i.i_payload_last, i.i_payload_user,
+    )  # fmt: skip
+    sinks_drive(p, line, sink, i.o_ready)
+    for n in range(2):
+        channel_i.down[n] = cut(down, cycle)
+        channel_outputs(state, channel_i, channel_o, n)
+    for n in range(2):
+        connect(i, channel_o, n)
+
+
+@compiled
+def link_settle(wires, cycle):
+    """The clock edge of all but the links, whose outputs of ``cycle`` are there.
+
+    ``counted`` is a view on the events of a cycle, and their sums.
+    """
+    p, line, table, source, sink, _, o, channel, _, counted = wires
+    state, rates, channel_i, _ = channel
+    sources_taken(p, line, table, source, cycle, o.i_ready)
+    sinks_taken(
+        p, line, table, sink, cycle, o.o_valid, o.o_payload_data, o.o_payload_keep,
+        o.o_payload_last, o.o_payload_user,
+    )  # fmt: skip
+    events, counts = counted
+    for n in range(2):
+        move(channel_i.data, o.to_pcs_payload_data, n)
+        move(channel_i.control, o.to_pcs_payload_control, n)
+        channel_clock(state, rates, channel_i, n)
+        for k in range(events.shape[0]):
+            counts[n, k] += events[k, n]
+
+
+@compiled
+def link_cycles(wires, blocks, flats, traces, start, end):
+    """Run from cycle ``start`` to before ``end``.
+
+    ``flats`` are the flat arrays under inputs and outputs; row n of each of ``traces`` becomes what
+    they were in the n-th cycle (traces of no rows: nothing is kept).
+    """
+    i, o = wires[5], wires[6]
+    for cycle in range(start, end):
+        link_drive(wires, cycle)
+        for n in range(2):
+            link_outputs(blocks, i, o, n)
+        if traces[0].shape[0]:
+            for side in range(2):
+                for k in range(flats[side].size):
+                    traces[side][cycle - start, k] = flats[side][k]
+        link_settle(wires, cycle)
+        for n in range(2):
+            link_clock(blocks, n)
+
+
+class LinkRun:
+    """A trial under way in the model.
+
+    Parameters
+    ----------
+    trial : LinkTrial
+        What is run.
+    trace : int
+        Cycles of one :meth:`advance`, whose inputs and outputs are kept for a bench to replay;
+        0 for ``CHUNK``, of which nothing is kept.
+
+    Attributes
+    ----------
+    cycle : int
+        The next cycle.
+    counts : int64 array (2, events)
+        Of each end, the events ``models.link.wire.COUNTED``.
+    """
+
+    def __init__(self, trial: LinkTrial, trace: int = 0):
+        self.trial, self.cycle, self.chunk = trial, 0, trace or CHUNK
+        config, ports = trial.config, trial.ports
+        source = np.repeat([0, 1], trial.frames)
+        self.packets = packets(
+            ports,
+            cycle=START,
+            source=source,
+            destination=1 - source,
+            traffic_class=0,
+            length=np.random.default_rng([trial.seed, 1]).choice(trial.sizes, source.size),
+        )
+        line = line_of(ports, shaped=False)
+        self.sources = Sources(ports, self.packets, line=line)
+        self.sinks = Sinks(
+            ports, self.packets, line=line, ready=trial.ready, repeats=True, seed=trial.seed
+        )
+        self.model = LinkModel(config, instances=2)
+        self.model.inputs.enable[:] = 1
+        self.model.inputs.policy[:] = trial.policy
+        self.channel = ChannelModel(
+            config,
+            seeds=[2 * trial.seed, 2 * trial.seed + 1],
+            ber=trial.ber,
+            burst=trial.burst,
+            drop=trial.drop,
+            duplicate=trial.duplicate,
+        )
+        self.flats = flat(self.model.inputs), flat(self.model.outputs)
+        self.traces = tuple(np.zeros((trace, side.size), dtype=np.int64) for side in self.flats)
+        self.counts = np.zeros((2, len(COUNTED)), dtype=np.int64)
+        self.quiet = 0  # cycles since something was delivered
+        channel = self.channel
+        self.wires = (
+            self.sources.parameters,
+            line,
+            self.packets,
+            self.sources.state,
+            self.sinks.state,
+            self.model.inputs,
+            self.model.outputs,
+            (channel.state, channel.rates, channel.inputs, channel.outputs),
+            np.array(trial.down, dtype=np.int64).reshape(-1, 2),
+            (self.flats[1][-2 * len(COUNTED) :].reshape(len(COUNTED), 2), self.counts),
+        )
+
+    def advance(self) -> int:
+        """Run a chunk of cycles in the model; return how many."""
+        before, end = self.delivered, self.cycle + self.chunk
+        link_cycles(self.wires, self.model.blocks, self.flats, self.traces, self.cycle, end)
+        self.passed(self.chunk, before)
+        return self.chunk
+
+    def passed(self, cycles: int, before: int) -> None:
+        """So many cycles have passed, ``before`` which so many packets had been delivered."""
+        self.cycle += cycles
+        self.quiet = self.quiet + cycles if self.delivered == before else 0
+
+    @property
+    def offered(self) -> int:
+        """Packets both ways."""
+        return self.packets.cycle.size
+
+    @property
+    def delivered(self) -> int:
+        """Packets that have come out in one piece."""
+        return self.sinks.totals()["delivered"]
+
+    @property
+    def patience(self) -> int:
+        """Cycles after which whatever is not delivered never will be."""
+        config = self.trial.config
+        longest = max(config.data_age_cycles, config.pcs_lost_cycles)
+        longest = max(longest, (config.replay_count_max + 2) * config.replay_timer_cycles)
+        return 2 * longest + 2 * CHUNK + max((end for _, end in self.trial.down), default=0)
+
+    @property
+    def done(self) -> bool:
+        """All has come, or nothing comes any more."""
+        return self.delivered == self.offered or self.quiet > self.patience
+
+    def goodput(self) -> float:
+        """Part of the line rate that packets took, from a tenth of those each way to nine tenths.
+
+        Packets that never came count nothing. 0 if there are fewer than 20 packets each way.
+        """
+        parts = []
+        for end in range(2):
+            rows = self.packets.source == end
+            completed, length = self.packets.completed[rows], self.packets.length[rows]
+            came = np.flatnonzero(completed >= 0)
+            if came.size < 20:
+                return 0.0
+            first, last = came[came.size // 10], came[came.size - came.size // 10 - 1]
+            moved = length[came[(came > first) & (came <= last)]].sum()
+            parts.append(moved / 8 / (completed[last] - completed[first]))
+        return float(np.mean(parts)) / self.trial.config.line_words_per_cycle
+
+    def extra_delays(self) -> NDArray[np.floating]:
+        """Nanoseconds from the first flit taken to the last given, beyond the least of its size."""
+        seen = self.packets.completed >= 0
+        delay = (self.packets.completed - self.packets.injected)[seen]
+        _, size = np.unique(self.packets.length[seen], return_inverse=True)
+        least = np.full(size.max(initial=0) + 1, np.iinfo(np.int64).max)
+        np.minimum.at(least, size, delay)
+        return (delay - least[size]) * 1e3 / self.trial.config.mhz
+
+    def results(self) -> dict[str, Any]:
+        """What came of it, as JSON has it."""
+        totals = self.sinks.totals()
+        counts = dict(zip(COUNTED, self.counts.sum(axis=0).tolist(), strict=True))
+        missing = self.offered - totals["delivered"]
+        extra = self.extra_delays()
+        edges = [0.0, *(2.0**n for n in range(3, 18)), np.inf]
+        histogram = np.histogram(extra, edges)[0].tolist()
+        return {
+            "offered": self.offered,
+            "delivered": totals["delivered"],
+            "lost": max(0, missing - counts["lost"] - counts["tx_discard"]),
+            "given_up": min(missing, counts["lost"] + counts["tx_discard"]),
+            "duplicated": totals["duplicated"],
+            "reordered": totals["reordered"],
+            "corrupted": totals["corrupted"],
+            "broken_copies": totals["errored"],
+            "goodput": self.goodput(),
+            "theory": self.trial.theory,
+            "error_free": self.trial.error_free,
+            "replays": counts["tx_replay"],
+            "extra_delay_ns": {
+                f"below {edge:g}": count for edge, count in zip(edges[1:], histogram, strict=True)
+            },
+            "bits_hit": int(self.channel.state.errors.sum()),
+            "cycles": self.cycle,
+            "counters": {
+                f"end {n}": dict(zip(COUNTED, row.tolist(), strict=True))
+                for n, row in enumerate(self.counts)
+            },
+        }

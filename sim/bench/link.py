@@ -1,0 +1,93 @@
+"""The link: what it carries, without errors and with, beside theory."""
+
+from dataclasses import replace
+from typing import Any
+
+from models.config import NODE, PROTO, RACK
+from models.link.config import link_of
+from models.link.trial import LinkRun, LinkTrial
+from sim.bench.check import Check
+from sim.bench.runner import FOLDER, Runner, middle
+
+__all__ = ["link"]
+
+CLOSE = 0.005  # of theory, without errors
+NEAR = 0.05  # and with
+CLEAN = [link_of(config) for config in (PROTO, NODE, RACK)]
+FAR = [link_of(config, length_m=500) for config in (PROTO, NODE, RACK)]
+BAD = link_of(NODE)
+SIZES = (64, 256, 1024, 4160)
+RATES = (1e-8, 1e-7, 1e-6, 1e-5)
+WRONG = ("lost", "duplicated", "reordered", "corrupted")
+FRAMES = 20_000
+
+
+def outcome(trial: LinkTrial) -> dict[str, Any]:
+    """The numbers that the checks want."""
+    run = LinkRun(trial)
+    while not run.done:
+        run.advance()
+    found = run.results()
+    counted = {name: found[name] for name in ("replays", "given_up", "goodput")}
+    return counted | {"wrong": sum(found[name] for name in WRONG)}
+
+
+def link(runner: Runner) -> list[Check]:
+    """Goodput of both directions full, and whether anything was lost in silence."""
+    frames = runner.cycles(FRAMES)
+    clean = [
+        LinkTrial(config=config, frames=frames // 10, sizes=(size,))
+        for config in (*CLEAN, *FAR)
+        for size in sorted({64, 65, 257, config.flit_bytes + 1, config.max_packet_bytes})
+        if size >= config.min_packet_bytes
+    ]
+    bad = [
+        LinkTrial(config=BAD, frames=frames, sizes=(size,), ber=ber)
+        for size in SIZES
+        for ber in RATES
+    ]
+    trials = [replace(trial, seed=seed) for trial in [*clean, *bad] for seed in runner.seeds]
+    results, seeds = runner.spread(outcome, trials), len(runner.seeds)
+    checks, wrong, curve = [], 0, []
+    for n, trial in enumerate([*clean, *bad]):
+        rows = results[n * seeds : (n + 1) * seeds]
+        found = middle(rows)
+        wrong += sum(row["wrong"] for row in rows)
+        theory, config = trial.theory, trial.config
+        off = found["goodput"] / theory - 1
+        note = f"goodput {found['goodput']:.4f}, theory {theory:.4f}"
+        if trial.ber:
+            what = f"{config.name}, BER {trial.ber:g}, {trial.sizes[0]} B, off theory"
+            note += f", replays {found['replays']:.0f}, given up {found['given_up']:.0f}"
+            curve.append((trial, found["goodput"]))
+        else:
+            what = f"{config.name}, {config.length_m:g} m, {trial.sizes[0]} B, off theory"
+        checks.append(Check(what, abs(off), "<=", NEAR if trial.ber else CLOSE, note))
+    checks.append(Check("packets lost, duplicated or reordered in silence", wrong, "==", 0))
+    draw(curve)
+    return checks
+
+
+def draw(curve: list[tuple[LinkTrial, float]]) -> None:
+    """Goodput against bit error rate, measured points on the lines of theory."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for size in SIZES:
+        rates = np.logspace(-8, -5, 61)
+        line = [LinkTrial(config=BAD, sizes=(size,), ber=float(rate)).theory for rate in rates]
+        (drawn,) = axes.semilogx(rates, line, label=f"{size:,} B")
+        points = [(trial.ber, goodput) for trial, goodput in curve if trial.sizes == (size,)]
+        axes.plot(*zip(*points, strict=True), "o", color=drawn.get_color())
+    axes.set(
+        xlabel="bit error rate",
+        ylabel="goodput, of the line rate",
+        ylim=(0, 1),
+        title=f"{BAD.name}, {BAD.length_m:g} m: lines are theory, points the model",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(title="packet")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    figure.savefig(FOLDER / "link.png", dpi=120)
+    plt.close(figure)

@@ -1,0 +1,197 @@
+# amaranth: UnusedElaboratable=no
+"""Two links and a bad cable between them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from models.config import NODE, PROTO, RACK, TINY
+from models.link.config import LinkConfig, Policy, link_of
+from models.link.trial import LinkRun, LinkTrial
+from sim import cli
+from sim.link import WRONG, dump, numbers, parse, run
+
+# Small enough for a simulation: windows and timers follow from the sizes.
+SMALL = link_of(NODE).with_(name="NODE-260", max_packet_bytes=260)
+LINKS = [link_of(config) for config in (TINY, PROTO, NODE, RACK)]
+
+
+def by_name(config: LinkConfig) -> str:
+    return config.name
+
+
+def results(config: LinkConfig, **trial) -> dict:
+    going = LinkRun(LinkTrial(config=config, **trial))
+    while not going.done:
+        going.advance()
+    return going.results()
+
+
+def unharmed(found: dict) -> bool:
+    return not any(found[name] for name in WRONG if name != "mismatches")
+
+
+@pytest.mark.parametrize("config", LINKS, ids=by_name)
+@pytest.mark.parametrize("place", ["least", "flit", "beyond", "most"])
+def test_goodput_without_errors_is_that_of_theory(config, place):
+    least = max(16, config.min_packet_bytes)
+    flit = max(least, 2 * config.flit_bytes)
+    size = {"least": least, "flit": flit, "beyond": flit + 1, "most": config.max_packet_bytes}[
+        place
+    ]
+    found = results(config, frames=400, sizes=(size,))
+    assert unharmed(found) and found["delivered"] == 800 and found["replays"] == 0
+    assert found["goodput"] == pytest.approx(found["error_free"], rel=0.005)
+
+
+@pytest.mark.parametrize("length_m", [0, 500])
+def test_any_length_of_cable_carries_the_full_rate(length_m):
+    config = link_of(NODE, length_m=length_m)
+    found = results(config, frames=6000, sizes=(65,))
+    assert found["goodput"] == pytest.approx(found["error_free"], rel=0.005)
+
+
+@pytest.mark.parametrize("config", LINKS, ids=by_name)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"ber": 1e-5},
+        {"ber": 1e-4, "burst": 32},
+        {"drop": 1e-3, "duplicate": 1e-3},
+        {"ber": 1e-5, "ready": 0.5},
+        {"ber": 1e-5, "down": ((3000, 5000), (9000, 9001))},
+    ],
+    ids=["bits", "bursts", "words", "slow reader", "cuts"],
+)
+def test_nothing_is_lost_in_silence(config, bad):
+    sizes = tuple(s for s in (16, 64, 65, 128, 257) if config.min_packet_bytes <= s)
+    sizes = tuple(s for s in sizes if s <= config.max_packet_bytes)
+    found = results(config, frames=1500, sizes=sizes, **bad)
+    assert unharmed(found)
+    assert found["delivered"] + found["given_up"] == found["offered"]
+    counters = found["counters"]["end 0"]
+    assert found["replays"] > 0 or counters["rx_init"] > 1
+
+
+def test_cut_for_longer_than_allowed_is_told():
+    """All that was kept is given up, is counted, and what comes after it passes."""
+    config = SMALL.with_(pcs_lost_ns=1000)
+    found = results(config, frames=2000, down=((4000, 8000),), policy=Policy.BLOCK)
+    counters = found["counters"]["end 0"]
+    assert unharmed(found) and counters["flushed"] == 1 and counters["tx_init"] >= 2
+    assert 0 < found["given_up"] < 200 and found["delivered"] > 3800
+
+
+def test_what_comes_while_the_link_is_down_is_discarded_or_waits():
+    config = SMALL.with_(pcs_lost_ns=1000)
+    cut = {"frames": 2000, "down": ((4000, 9000),)}
+    waits = results(config, policy=Policy.BLOCK, **cut)
+    goes = results(config, policy=Policy.DISCARD, **cut)
+    assert unharmed(waits) and unharmed(goes)
+    assert goes["given_up"] > 10 * waits["given_up"]
+    assert goes["counters"]["end 0"]["tx_discard"] > 0 == waits["counters"]["end 0"]["tx_discard"]
+
+
+def test_trial_survives_the_way_to_the_bench(tmp_path):
+    trial = LinkTrial(config=SMALL, sizes=(64, 65), down=((3, 5),), ber=1e-6)
+    assert parse(dump(trial, "both", tmp_path)) == (trial, "both", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"sizes": (63,)}, "sizes must be 64 to 260 bytes, not 63"),
+        ({"sizes": (64, 261)}, "sizes must be 64 to 260 bytes, not 261"),
+        ({"frames": 0}, "frames must be 1 or more, not 0"),
+        ({"down": ((7, 7),)}, "down must have a first cycle and a later one, not 7:7"),
+    ],
+)
+def test_wrong_trial_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        LinkTrial(config=SMALL, **changes)
+
+
+@pytest.mark.parametrize(
+    "option, text, arguments",
+    [("--sizes", "64,x", (",",)), ("--down", "7", (":", 2)), ("--down", "1:2:3", (":", 2))],
+)
+def test_wrong_numbers_are_named(option, text, arguments):
+    with pytest.raises(ValueError, match=f"{option} must be numbers as in .*, not '{text}'"):
+        numbers(option, text, *arguments)
+
+
+def test_command_prints_json(tmp_path):
+    options = [
+        "link",
+        "--frames",
+        "300",
+        "--sizes",
+        "64,257",
+        "--ber",
+        "1e-5",
+        "--json",
+        "--output",
+    ]
+    asked = CliRunner().invoke(cli.main, [*options, str(tmp_path)])
+    assert asked.exit_code == 0, asked.output
+    found = json.loads(asked.stdout)
+    assert found == json.loads((tmp_path / "results.json").read_text())
+    assert found["offered"] == found["delivered"] == 600 and found["good"]
+    assert found["lost"] == found["duplicated"] == found["reordered"] == 0
+
+
+def test_command_shows_tables(tmp_path):
+    asked = CliRunner().invoke(cli.main, ["link", "--frames", "100", "--output", str(tmp_path)])
+    assert asked.exit_code == 0
+    assert "theory, go-back-N" in asked.output and "tx_ok" in asked.output
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--sizes", "64;65"], "--sizes must be numbers"),
+        (["--sizes", "9999"], "sizes must be 64 to 4160 bytes, not 9999"),
+        (["--down", "5"], "--down must be numbers as in 5000:9000, not '5'"),
+        (["--length-m", "50000"], "replay_timer_ns must be"),
+    ],
+)
+def test_command_refuses_in_one_sentence(arguments, message):
+    asked = CliRunner().invoke(cli.main, ["link", *arguments])
+    assert asked.exit_code == 2 and message in asked.output
+    assert "Traceback" not in asked.output
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize(
+    "config",
+    [link_of(TINY), SMALL, SMALL.with_(name="NODE-260-hold", store_and_forward=True)],
+    ids=by_name,
+)
+def test_rtl_of_both_ends_is_the_model(config, tmp_path):
+    """In every cycle, with errors, lost words, a slow reader, and a cable that is cut."""
+    trial = LinkTrial(
+        config=config,
+        frames=600,
+        sizes=(max(16, config.min_packet_bytes), min(65, config.max_packet_bytes)),
+        ber=1e-4,
+        burst=8,
+        drop=1e-4,
+        ready=0.8,
+        down=((4000, 6000),),
+    )
+    assert run(trial, engine="both", output=tmp_path) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["cycles_compared"] == found["cycles"] > 5000
+    assert found["replays"] > 3 and not found["lost"]
+
+
+@pytest.mark.verilator
+def test_rtl_alone_does_what_the_model_does(tmp_path):
+    trial = LinkTrial(config=SMALL, frames=200, ber=1e-4)
+    found = []
+    for engine in ("rtl", "both"):
+        assert run(trial, engine=engine, output=tmp_path / engine) == 0
+        found.append(json.loads((tmp_path / engine / "results.json").read_text()))
+    assert found[0]["cycles_compared"] == 0
+    assert found[0]["counters"] == found[1]["counters"]
