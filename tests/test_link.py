@@ -162,6 +162,16 @@ def test_command_refuses_in_one_sentence(arguments, message):
     assert "Traceback" not in asked.output
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("ber", [1e-7, 1e-6, 1e-5])
+def test_ten_million_frames(ber):
+    """A third of them for each error rate."""
+    for seed in range(1, 4):
+        found = results(link_of(NODE), frames=560_000, sizes=(64, 65, 256), ber=ber, seed=seed)
+        assert unharmed(found) and found["delivered"] == found["offered"]
+        assert found["goodput"] == pytest.approx(found["theory"], rel=0.05)
+
+
 @pytest.mark.verilator
 @pytest.mark.parametrize(
     "config",
@@ -184,6 +194,15 @@ def test_rtl_of_both_ends_is_the_model(config, tmp_path):
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["cycles_compared"] == found["cycles"] > 5000
     assert found["replays"] > 3 and not found["lost"]
+
+
+@pytest.mark.verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("config", LINKS[1:], ids=by_name)
+def test_rtl_of_full_size_is_the_model(config, tmp_path):
+    """A hundred thousand frames, a third of them at each port."""
+    trial = LinkTrial(config=config, frames=17_000, sizes=(64, 129, 1024), ber=1e-6, burst=3)
+    assert run(trial, engine="both", output=tmp_path) == 0
 
 
 @pytest.mark.verilator
