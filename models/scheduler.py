@@ -36,9 +36,9 @@ SchedulerOutputs = namedtuple(
 )
 SchedulerState = namedtuple(
     "SchedulerState",
-    "now in_queue out_input left opened was_open connected_queue claimed_at out_connected "
+    "now place in_queue out_input left opened was_open connected_queue claimed_at out_connected "
     "grant_input grant_class grant_spent next_input next_class next_spent first_input want matched "
-    "turns served "
+    "asking turns served "
     "claim_output claim_queue connects grant_pointer accept_pointer deficit refill",
 )
 
@@ -53,6 +53,7 @@ def scheduler_state(config: SwitchConfig):
     horizon = 2 * k + 2
     shapes = {
         "now": (1,),  # cycles since reset
+        "place": (1,),  # in the calendar, of the slot of this cycle
         "in_queue": (n, horizon),  # queue that the input serves in the slot, or FREE or KEPT
         "out_input": (n, horizon),  # input that the output listens to in the slot, or the same
         "left": (n,),  # flits of the connection without a slot
@@ -71,6 +72,7 @@ def scheduler_state(config: SwitchConfig):
         # The input shows the queue; only a wavefront asks.
         "want": (k, config.queues if config.scheduler == "wavefront" else 0, n),
         "matched": (n,),  # inputs with a grant of the wavefront
+        "asking": (n,),  # outputs without one
         "turns": (n, c),  # round of connections of the output, from 1 on, for the wavefront
         "served": (n, c, n),  # the last round in which the input had its connection
         "claim_output": (k, n),  # per input, of the last cycle, or FREE
@@ -98,27 +100,43 @@ def bit(vector, n, queue):
 
 
 @inner
+def output_of(p, queue):
+    return queue >> p.class_bits
+
+
+@inner
+def class_of(p, queue):
+    return queue & (p.classes - 1)
+
+
+@inner
+def ahead(p, s, slots):
+    """Place in the calendar of the slot so many after that of this cycle, less than a round."""
+    slot, horizon = s.place[0] + slots, s.in_queue.shape[1]
+    return slot if slot < horizon else slot - horizon
+
+
+@inner
 def scheduler_outputs(p, s, outputs, i):
     """What the match register shows, and which outputs are active; see ``claims_to_bits``."""
-    horizon = s.in_queue.shape[1]
-    slot = s.now[0] % horizon
+    slot = s.place[0]
     for word in range(outputs.active.shape[1]):
         outputs.active[i, word] = 0
     for output in range(p.ports):
         outputs.select_valid[i, output] = s.out_input[output, slot] >= 0
         outputs.active[i, output >> 6] |= (s.out_connected[output] >= 0) << (output & 63)
-    for ahead in range(2 * p.iterations):
-        later = (slot + ahead) % horizon
+    for slots in range(2 * p.iterations):
+        later = ahead(p, s, slots)
         for output in range(p.ports):
             outputs.active[i, output >> 6] |= (s.out_input[output, later] >= 0) << (output & 63)
     for n in range(p.ports):
         queue = s.in_queue[n, slot]
         outputs.match_valid[i, n] = queue >= 0
         if queue >= 0:
-            output = queue // p.classes
+            output = output_of(p, queue)
             outputs.match_queue[i, n] = queue
             outputs.select_input[i, output] = n
-            outputs.select_traffic_class[i, output] = queue % p.classes
+            outputs.select_traffic_class[i, output] = class_of(p, queue)
 
 
 @inner
@@ -180,7 +198,6 @@ def collect(p, s, waits, many):
     It is the first from the pointer of the output on, or -1; the wavefront wants to know them all,
     ``want[k, queue, n]``.
     """
-    horizon = s.in_queue.shape[1]
     s.first_input[:] = FREE
     if p.wavefront:
         s.want[:] = 0
@@ -189,7 +206,7 @@ def collect(p, s, waits, many):
         if not busy(s, n) or barred(s, n):
             stages = 1
         for k in range(1, p.iterations):
-            slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
+            slot = ahead(p, s, 2 * (p.iterations - k) + 1)
             overtakes = s.now[0] - s.claimed_at[n] <= 2 * k - 2
             if s.in_queue[n, slot] == FREE and not overtakes:
                 stages |= 1 << k
@@ -214,7 +231,7 @@ def collect(p, s, waits, many):
 @inner
 def pending(p, s, n, queue):
     """Grants and claims of the last cycle for ``queue`` of input ``n``."""
-    output, c = queue // p.classes, queue % p.classes
+    output, c = output_of(p, queue), class_of(p, queue)
     count = 0
     for k in range(p.iterations):
         count += s.grant_input[k, output] == n and s.grant_class[k, output] == c
@@ -229,11 +246,10 @@ def earliest(p, s, queue, flits, stages):
     Only those count whose slot the output can give away, too. Stage 0 is the last, and whether the
     output is busy there is its own affair.
     """
-    horizon = s.out_input.shape[1]
-    chosen = 0
+    output, chosen = output_of(p, queue), 0
     for k in range(p.iterations - 1, 0, -1):
-        slot = (s.now[0] + 2 * (p.iterations - k) + 1) % horizon
-        if flits and stages >> k & 1 and s.out_input[queue // p.classes, slot] == FREE:
+        slot = ahead(p, s, 2 * (p.iterations - k) + 1)
+        if flits and stages >> k & 1 and s.out_input[output, slot] == FREE:
             chosen |= 1 << k
             flits -= 1
     return chosen | (stages & 1 if flits else 0)
@@ -242,7 +258,7 @@ def earliest(p, s, queue, flits, stages):
 @inner
 def show(p, s, n, queue, stages):
     """Input ``n`` shows ``queue`` in the ``stages`` whose bits are set."""
-    start = s.grant_pointer[s.now[0] % 3, queue // p.classes, queue % p.classes]
+    start = s.grant_pointer[s.now[0] % 3, output_of(p, queue), class_of(p, queue)]
     for k in range(p.iterations):
         if stages >> k & 1:
             first = s.first_input[k, queue]
@@ -255,7 +271,6 @@ def show(p, s, n, queue, stages):
 @inner
 def pick(p, s, many, accepts, k):
     """The class that each output picks in stage ``k``."""
-    horizon = s.in_queue.shape[1]
     for output in range(p.ports):
         s.next_input[k, output] = FREE
         s.next_class[k, output] = FREE
@@ -266,7 +281,7 @@ def pick(p, s, many, accepts, k):
             n = s.grant_input[0, output]
             if n >= 0 and bit(many, n, output * p.classes + s.grant_class[0, output]):
                 continue  # that may become a connection
-        elif s.out_input[output, (s.now[0] + 2 * (p.iterations - k) + 1) % horizon] != FREE:
+        elif s.out_input[output, ahead(p, s, 2 * (p.iterations - k) + 1)] != FREE:
             continue
         requests = 0
         for c in range(p.classes):
@@ -294,24 +309,37 @@ def wavefront(p, s, many, k):
     Who has had its connection in the round of an output makes way for who has not.
     """
     s.matched[:] = 0
+    asking = 0
     for output in range(p.ports):
         c = s.next_class[k, output]
-        if k == 0 and c >= 0:
-            make_way(p, s, many, output * p.classes + c)
-    for step in range(p.ports):
-        for n in range(p.ports):
-            output = (n + p.stride * (s.now[0] + k + step)) % p.ports
-            c = s.next_class[k, output]
-            free = c >= 0 and s.next_input[k, output] < 0 and not s.matched[n]
-            if free and s.want[k, output * p.classes + c, n]:
+        if c >= 0:
+            s.asking[asking] = output
+            asking += 1
+            if k == 0:
+                make_way(p, s, many, output * p.classes + c)
+    first = p.stride * (s.now[0] + k) % p.ports  # output that input 0 meets
+    for _ in range(p.ports):
+        left = 0
+        for number in range(asking):
+            output = s.asking[number]
+            n = distance(p, first, output)
+            queue = output * p.classes + s.next_class[k, output]
+            if s.want[k, queue, n] and not s.matched[n]:
                 s.next_input[k, output] = n
                 s.matched[n] = 1
+            else:
+                s.asking[left] = output
+                left += 1
+        asking = left
+        first += p.stride
+        if first >= p.ports:
+            first -= p.ports
 
 
 @inner
 def make_way(p, s, many, queue):
     """In stage 0 ``queue`` is not wanted as a whole by who was served, if somebody was not."""
-    output, c = queue // p.classes, queue % p.classes
+    output, c = output_of(p, queue), class_of(p, queue)
     now, waits = s.turns[output, c], False
     for n in range(p.ports):
         whole = s.want[0, queue, n] and bit(many, n, queue)
@@ -326,7 +354,7 @@ def serve(p, s):
     """The connections that were claimed in the last cycle; a second one begins a round."""
     for n in range(p.ports):
         if barred(s, n):
-            output, c = s.connected_queue[n] // p.classes, s.connected_queue[n] % p.classes
+            output, c = output_of(p, s.connected_queue[n]), class_of(p, s.connected_queue[n])
             if s.served[output, c, n] == s.turns[output, c]:
                 s.turns[output, c] += 1
             s.served[output, c, n] = s.turns[output, c]
@@ -342,7 +370,6 @@ def scheduler_clock(
     inputs have one entry per port. Claims are left in ``claim_queue`` and ``connects``, for the
     next cycle.
     """
-    horizon = s.in_queue.shape[1]
     k_all = p.iterations
     for n in range(p.ports):
         if taken_valid[n]:
@@ -374,21 +401,21 @@ def scheduler_clock(
                 n = s.grant_input[k, output]
                 if n >= 0 and s.claim_output[k, n] == output and s.grant_spent[k, output]:
                     s.refill[output] = 1
-            n = s.out_input[output, s.now[0] % horizon]
+            n = s.out_input[output, s.place[0]]
             if n >= 0:
-                s.deficit[output, s.in_queue[n, s.now[0] % horizon] % p.classes] -= 1
+                s.deficit[output, class_of(p, s.in_queue[n, s.place[0]])] -= 1
 
     # Connections: the slot of stage 0, and who stays connected.
-    slot = (s.now[0] + 2 * k_all) % horizon
+    slot = ahead(p, s, 2 * k_all)
     for n in range(p.ports):
         if s.left[n] > 0:
             queue = s.connected_queue[n]
             s.in_queue[n, slot] = queue
-            s.out_input[queue // p.classes, slot] = n
+            s.out_input[output_of(p, queue), slot] = n
             s.left[n] -= 1
         elif s.opened[n]:
             s.in_queue[n, slot] = KEPT
-            s.out_input[s.connected_queue[n] // p.classes, slot] = KEPT
+            s.out_input[output_of(p, s.connected_queue[n]), slot] = KEPT
         s.left[n] += lost[n]
         s.was_open[n] = s.opened[n]
         s.opened[n] = (s.opened[n] or (taken_valid[n] and taken_open[n])) and not complete[n]
@@ -403,7 +430,7 @@ def scheduler_clock(
     # Claims, the youngest stage last: it moves a pointer that several would move.
     turn = (s.now[0] + 2) % 3
     for k in range(k_all - 1, -1, -1):
-        slot = (s.now[0] + 2 * (k_all - k)) % horizon
+        slot = ahead(p, s, 2 * (k_all - k))
         for n in range(p.ports):
             output = s.claim_output[k, n]
             if output < 0:
@@ -411,7 +438,7 @@ def scheduler_clock(
             queue = s.claim_queue[n, k]
             s.in_queue[n, slot] = queue
             s.out_input[output, slot] = n
-            s.grant_pointer[turn, output, queue % p.classes] = (n + 1) % p.ports
+            s.grant_pointer[turn, output, class_of(p, queue)] = (n + 1) % p.ports
             s.accept_pointer[turn, n] = (output + 1) % p.ports
             if k == 0 and s.connects[n]:
                 s.claimed_at[n] = s.now[0]
@@ -425,9 +452,10 @@ def scheduler_clock(
             s.grant_class[k, output] = s.next_class[k, output]
             s.grant_spent[k, output] = s.next_spent[k, output]
     for n in range(p.ports):
-        s.in_queue[n, s.now[0] % horizon] = FREE
-        s.out_input[n, s.now[0] % horizon] = FREE
+        s.in_queue[n, s.place[0]] = FREE
+        s.out_input[n, s.place[0]] = FREE
     s.now[0] += 1
+    s.place[0] = ahead(p, s, 1)
 
 
 @inner

@@ -196,8 +196,8 @@ def switch_cycle(p, inputs, outputs, parts):
         ingress_outputs(p, ingress, n)
         egress_outputs(p, parts.egress, parts.egress_out, n)
         queue = ingress.buffer_out.released_queue[n]
-        outputs.released_output[0, n] = queue // p.classes
-        outputs.released_traffic_class[0, n] = queue % p.classes
+        outputs.released_output[0, n] = queue >> p.class_bits
+        outputs.released_traffic_class[0, n] = queue & (p.classes - 1)
         still = ingress.classifier_out.idle[n] and ingress.buffer_out.occupancy[n] == 0
         if not (still and parts.egress_out.idle[n]):
             outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
