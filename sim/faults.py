@@ -53,6 +53,7 @@ from verif.proof.crossbar import CrossbarProof
 from verif.proof.free_list import FreeListProof
 from verif.proof.generator import GeneratorProof
 from verif.proof.link_credit import LinkCreditProof
+from verif.proof.link_retry import HastyLink, RetryProof
 from verif.proof.scheduler import MatchingProof, SchedulerProof
 
 __all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
@@ -82,6 +83,16 @@ RETRY = LinkConfig(
 LINK = link_of(NODE, channels=4)
 CREDITS = LinkConfig(
     flit_bytes=16, words_per_cycle=2, min_packet_bytes=8, max_packet_bytes=48, credit_bytes=32
+)
+HASTY = HastyLink(
+    flit_bytes=8,
+    words_per_cycle=1,
+    min_packet_bytes=8,
+    max_packet_bytes=16,
+    length_m=0,
+    replay_flits=4,
+    window_frames=2,
+    replay_count_max=255,
 )
 
 CHECKS: dict[str, Callable[[], object]] = {
@@ -140,6 +151,12 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "link_credit proof": lambda: prove(
         LinkCreditProof(CREDITS, counter_bits=5, credit_bits=3, places=1), "link_credit", depth=2
+    ),
+    "retry proof": lambda: prove(RetryProof(HASTY, contents=False), "link_retry", depth=1),
+    "retry proof, contents": lambda: prove(
+        RetryProof(HASTY.with_(max_packet_bytes=8, replay_flits=2), contents=True),
+        "link_retry",
+        depth=1,
     ),
 }
 
@@ -964,6 +981,54 @@ FAULTS = (
         old="m.d.sync += turn.eq(turn.rotate_left(1))",
         new="m.d.sync += turn.eq(turn)",
         check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="retry-cut-received",
+        meaning="a frame that was cut short counts as received",
+        file="rtl/link/retry_receiver.py",
+        old="received.eq(expected & ~wrong)",
+        new="received.eq(expected)",
+        check="retry proof",
+    ),
+    Fault(
+        name="retry-generous",
+        meaning="an ACK names the frame that has yet to come",
+        file="rtl/link/retry_receiver.py",
+        old="[good.eq(self.expected), self",
+        new="[good.eq(self.expected + 1), self",
+        check="retry proof",
+    ),
+    Fault(
+        name="retry-first-flit",
+        meaning="a frame can be acknowledged once its first flit is sent",
+        file="rtl/link/retry_sender.py",
+        old="            with m.If(i.payload.last):\n                m.d.sync += self.next",
+        new="            with m.If(~in_frame):\n                m.d.sync += self.next",
+        check="retry proof",
+    ),
+    Fault(
+        name="retry-window-proof",
+        meaning="one frame more than the window is kept",
+        file="rtl/link/retry_sender.py",
+        old="advance & room & ~full & ~self",
+        new="advance & room & ~self",
+        check="retry proof",
+    ),
+    Fault(
+        name="retry-overwritten",
+        meaning="the replay memory is thought to have a place more than it has",
+        file="rtl/link/retry_sender.py",
+        old="spare = config.replay - config.max_packet_flits",
+        new="spare = config.replay + 1 - config.max_packet_flits",
+        check="retry proof, contents",
+    ),
+    Fault(
+        name="retry-place",
+        meaning="a replay begins with the frame behind the oldest",
+        file="rtl/link/retry_sender.py",
+        old="reading.eq(tail)",
+        new="reading.eq(self.following(tail))",
+        check="retry proof, contents",
     ),
 )
 

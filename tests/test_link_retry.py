@@ -287,3 +287,10 @@ TINY = HastyLink(
 @pytest.mark.formal
 def test_numbers_are_proven():
     prove(RetryProof(TINY, contents=False), "link_retry", depth=1)
+
+
+@pytest.mark.formal
+def test_delivery_is_proven():
+    """For packets of one flit, which leave no place for a cut, but all for the rest."""
+    config = TINY.with_(max_packet_bytes=8, replay_flits=2)
+    prove(RetryProof(config, contents=True), "link_retry", depth=1)

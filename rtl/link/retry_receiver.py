@@ -147,12 +147,15 @@ class RetryReceiver(wiring.Component):
         State: the next number. Proofs read it.
     under_way : Signal(Kind)
         State: what the frame is whose first flit came last. Proofs read it.
+    waits : Signal(1)
+        State: ``waiting`` is the flit behind that on ``o``. Proofs read it.
     """
 
     def __init__(self, config: LinkConfig, *, sequence_bits: int = SEQUENCE_BITS):
         self.config = config
         self.expected = Signal(sequence_bits)
         self.under_way = Signal(Kind)
+        self.waiting, self.waits = Signal(AxisLayout(config), reset_less=True), Signal()
         super().__init__(
             {
                 "i": In(ReceivedSignature(config)),
@@ -271,7 +274,7 @@ class RetryReceiver(wiring.Component):
     def store(self, m, passes):
         """Two flits wait for ``o``; whether one that passes finds no room."""
         flit, o = self.i.payload, self.o
-        waiting, waits = Signal.like(o.payload, reset_less=True), Signal()
+        waiting, waits = self.waiting, self.waits
         entry, put, overrun = Signal.like(o.payload), Signal(), Signal()
         full = waits & ~o.ready
         wrong = flit.bad | flit.poison

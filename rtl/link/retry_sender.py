@@ -125,8 +125,19 @@ class RetrySender(wiring.Component):
         self.in_frame, self.plain, self.discarded = Signal(), Signal(), Signal()
         # Frames of a replay to be read yet; the number of the first of them.
         self.left, self.number = Signal(range(config.window + 1)), Signal(sequence_bits)
+        # Where the next flit of it is read from; the memory shows the one before.
+        self.reading, self.fetched = Signal(self.place), Signal()
         # A word from the partner, to be carried out.
         self.came, self.word = Signal(), Signal(sequence_bits)
+
+        frame = FrameLayout(config)
+        kept = {name: frame[name].shape for name in ("data", "count", "last", "poison", "channel")}
+        self.memory = Memory(shape=data.StructLayout(kept), depth=config.replay, init=[])
+        self.write, self.read = self.memory.write_port(), self.memory.read_port()
+        # Where the frame behind each frame begins.
+        self.table = table = Memory(shape=self.place, depth=config.window, init=[])
+        self.ends = ends = table.write_port()
+        self.end = table.read_port(transparent_for=[ends])
         super().__init__(
             {
                 "i": In(stream.Signature(AxisLayout(config))),
@@ -234,10 +245,9 @@ class RetrySender(wiring.Component):
             flit.sequence.eq(self.next),
             flit.channel.eq(Mux(in_frame, channel, self.channel)),
         ]
-        fields = ("data", "count", "last", "poison", "channel")
-        stored = data.StructLayout({name: flit.shape()[name].shape for name in fields})
-        m.submodules.memory = memory = Memory(shape=stored, depth=config.replay, init=[])
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = self.memory
+        write, read = self.write, self.read
+        fields = [name for name, _ in write.data.shape()]
         after = Signal(self.place)
         m.d.comb += [
             write.en.eq(numbered),
@@ -258,8 +268,8 @@ class RetrySender(wiring.Component):
                 m.d.sync += self.next.eq(self.next + 1)
 
         # Repeat.
-        left, number, place = self.left, self.number, Signal(self.place)
-        fetched, load, behind = Signal(), Signal(), Signal()
+        left, number, reading, fetched = self.left, self.number, self.reading, self.fetched
+        load, behind = Signal(), Signal()
         m.d.comb += [
             behind.eq(~in_frame & (left > kept)),  # an ACK has overtaken it
             load.eq(
@@ -267,18 +277,18 @@ class RetrySender(wiring.Component):
             ),
             again.llr.eq(1),
             again.sequence.eq(number),
-            read.addr.eq(place.address),
+            read.addr.eq(reading.address),
             read.en.eq(replay & (~fetched | load)),
         ]
         with m.If(read.en):
-            m.d.sync += [fetched.eq(1), place.eq(self.following(place))]
+            m.d.sync += [fetched.eq(1), reading.eq(self.following(reading))]
         with m.If(load):
             m.d.sync += in_frame.eq(~again.last)
             with m.If(again.last):
                 m.d.sync += [number.eq(number + 1), left.eq(left - 1)]
         with m.If(starts | (replay & behind)):
             m.d.sync += [
-                place.eq(tail),
+                reading.eq(tail),
                 number.eq(oldest),
                 left.eq(kept),
                 fetched.eq(0),
@@ -324,9 +334,8 @@ class RetrySender(wiring.Component):
 
         # Words from the partner: looked up in one cycle, carried out in the next.
         bits = len(kept) - 1
-        m.submodules.table = table = Memory(shape=self.place, depth=config.window, init=[])
-        ends = table.write_port()  # where the frame behind each frame begins
-        end = table.read_port(transparent_for=[ends])
+        m.submodules.table = self.table
+        ends, end = self.ends, self.end
         came, is_nack, word = self.came, Signal(), self.word
         said, distance = Signal.like(word), Signal.like(word)
         known, latest, applies, rest = Signal(), Signal(), Signal(), Signal()

@@ -1,6 +1,6 @@
 """What rtl.link.retry_sender and retry_receiver must do together, whatever the line does."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Array, C, Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
@@ -35,13 +35,19 @@ class RetryProof(wiring.Component):
 
     Between sender and receiver is a line with a place for one flit, and one for a word the other
     way, each of which stays there as long as it wants to. It loses frames, cuts them short, breaks
-    their headers and their CRC; it loses words, but not the first INIT. Nothing is given up in the
-    cycles that are searched.
+    their headers and their CRC; it loses words, but not the first INIT. Nothing is given up: that
+    the sender goes to FLUSH is assumed not to happen.
 
-    The contents of packets can only be shown by a bounded check (``contents``). What is proven for
-    any number of cycles is what they hang on: the frame that the receiver expects is one that the
-    sender keeps, or the next, so that nothing is freed that has not been received; and what is kept
-    does not exceed the window.
+    All is inductive. What it hangs on is that the frame which the receiver expects is one that the
+    sender keeps, or the next: so nothing is freed that has not been received, and nothing received
+    that has not been sent.
+
+    Parameters
+    ----------
+    config : LinkConfig
+        Of a window of 2. With ``contents``, packets have one flit and ``replay`` is 2.
+    contents : bool
+        Assert what is said of packets, too, wherever they are; else of numbers only.
 
     Members
     -------
@@ -88,10 +94,10 @@ class RetryProof(wiring.Component):
 
         self.line(m)
         self.words(m)
+        self.index, self.position = index, position
+        self.numbers(m)
         if self.contents:
-            self.delivery(m)
-        else:
-            self.numbers(m)
+            self.packets(m)
         return m
 
     def line(self, m):
@@ -163,25 +169,6 @@ class RetryProof(wiring.Component):
                 self.number.eq(r.ack.payload.sequence),
             ]
 
-    def delivery(self, m):
-        """Good packets are those that were accepted."""
-        o = self.receiver.o
-        index, position = Signal(INDEX_BITS), Signal(range(self.config.max_packet_flits + 1))
-        whole = Signal(init=1)
-        right = whole & (o.payload.data == Cat(o.payload.last, position, index))
-        with m.If(o.valid & o.ready):
-            m.d.sync += [
-                whole.eq(o.payload.last | right),
-                position.eq(Mux(o.payload.last, 0, position + 1)),
-            ]
-            with m.If(o.payload.last & ~o.payload.user[0]):
-                m.d.comb += Assert(right)
-                m.d.sync += index.eq(index + 1)
-        s = self.sender
-        used = s.head.address + Mux(s.head.lap ^ s.tail.lap, self.config.replay, 0)
-        m.d.comb += Assert(used - s.tail.address <= self.config.replay)
-        m.d.comb += Assert(used >= s.tail.address)
-
     def numbers(self, m):
         """Numbers at both ends and on the way, in the order of the first below; from the oldest on.
 
@@ -243,3 +230,62 @@ class RetryProof(wiring.Component):
         # ... and one that passes is the expected one to its end.
         visible = ~self.first & ~self.lost & ~self.hidden
         sure(r.expected == current, visible, r.under_way == Kind.EXPECTED)
+
+    def packets(self, m):
+        """Packets of one flit, each with its number, wherever they are; so they leave in order."""
+        s, r = self.sender, self.receiver
+
+        def sure(holds, *when):
+            m.d.comb += Assert(~Cat(when).all() | holds, src_loc_at=1)
+
+        def carries(flit, number):
+            """The packet that was accepted as that of ``number``."""
+            return flit.last & (flit.data == Cat(C(1, 2), number[:INDEX_BITS]))
+
+        def frame(flit, number):
+            """So it does, and is not poisoned."""
+            return carries(flit, number) & ~flit.poison
+
+        def rows(memory):
+            """All that is in it."""
+            shown = []
+            for n in range(memory.depth):
+                port = memory.read_port(domain="comb")
+                m.d.comb += port.addr.eq(n)
+                shown.append(port.data)
+            return Array(shown)
+
+        # In the sender's memory. There are as many places as frames, and a place for each of both
+        # laps is a number of 2 bits, as the depth is 2.
+        flits, ends = rows(s.memory), rows(s.table)
+        head, tail = s.head.as_value(), s.tail.as_value()
+        kept = (s.next - s.oldest)[:SEQUENCE_BITS]
+        sure(self.index == s.next[:INDEX_BITS])
+        sure((head - tail)[:2] == kept)
+        for age in (1, 2):
+            number = (s.next - age)[:SEQUENCE_BITS]
+            place = (head - age)[:2]
+            sure(frame(flits[place[0]], number), kept >= age)
+            sure(ends[number[0]].as_value() == (place + 1)[:2], kept >= age)
+        age = (s.next - s.word)[:SEQUENCE_BITS]
+        known = (s.word - s.oldest)[:SEQUENCE_BITS] < kept
+        sure(s.end.data.as_value() == (head - age + 1)[:2], s.came, known)
+
+        # On their way.
+        replay = s.state == SenderState.REPLAY
+        sure(s.reading.as_value() == (head - s.left + s.fetched)[:2], replay)
+        sure(frame(s.read.data, s.number), replay, s.fetched, s.left != 0, s.left <= kept)
+        sure(frame(s.o.payload, s.o.payload.sequence), s.o.valid)
+        sure(frame(self.flit, self.flit.sequence), self.carrying)
+        sure((self.position == 0) & ~s.in_frame & self.first)
+
+        # With the receiver.
+        o, delivered = r.o, Signal(INDEX_BITS)
+        goods = o.valid & ~o.payload.user[0], r.waits & ~r.waiting.user[0]
+        with m.If(goods[0] & o.ready):
+            m.d.sync += delivered.eq(delivered + 1)
+        sure(carries(o.payload, delivered), goods[0])
+        sure(carries(r.waiting, delivered + goods[0]), goods[1])
+        running = replay | (s.state == SenderState.ADVANCE)
+        sure(r.expected[:INDEX_BITS] == (delivered + sum(goods))[:INDEX_BITS], running)
+        sure((delivered == self.index) & ~o.valid & ~r.waits, ~running)
