@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from rich import box
@@ -27,6 +27,7 @@ from rich.table import Table as Rows
 
 from models.config import NODE, TINY
 from models.link.config import LinkConfig, link_of
+from models.link.trial import LinkTrial
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -39,14 +40,17 @@ from rtl.ingress import Ingress
 from rtl.link.control_words import ControlWords
 from rtl.link.credit_receiver import CreditReceiver
 from rtl.link.credit_sender import CreditSender
+from rtl.link.hold import Hold
 from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.scheduler import Scheduler
 from rtl.switch import Switch
 from rtl.table import Table
 from sim import BUILD, ROOT
+from sim.link import dump
 from sim.solver import prove
 from sim.verilator import run_bench
+from verif.link_pair import LinkPair
 from verif.proof.arbiter import ArbiterProof
 from verif.proof.class_arbiter import ClassArbiterProof
 from verif.proof.crossbar import CrossbarProof
@@ -94,6 +98,25 @@ HASTY = HastyLink(
     window_frames=2,
     replay_count_max=255,
 )
+
+CABLE = LinkTrial(
+    config=link_of(TINY), frames=200, sizes=(16, 40, 64), ber=2e-4, burst=4, ready=0.8
+)
+HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
+
+
+def check_cable(trial: LinkTrial) -> None:
+    """Both ends of a link in lockstep with the model."""
+    folder = BUILD / "link" / trial.config.name
+    folder.mkdir(parents=True, exist_ok=True)
+    run_bench(
+        "link_pair",
+        LinkPair(trial.config),
+        trial.config,
+        module="sim.link_bench",
+        extra_env={"LINK_TRIAL": dump(trial, "both", folder)},
+    )
+
 
 CHECKS: dict[str, Callable[[], object]] = {
     "arbiter proof": lambda: prove(ArbiterProof(3), "arbiter", depth=2),
@@ -152,6 +175,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     "link_credit proof": lambda: prove(
         LinkCreditProof(CREDITS, counter_bits=5, credit_bits=3, places=1), "link_credit", depth=2
     ),
+    "hold bench": lambda: run_bench("link_hold", Hold(CABLE.config), CABLE.config, cycles=3000),
+    "link bench": lambda: check_cable(CABLE),
+    "link bench, store and forward": lambda: check_cable(HOLDS),
     "retry proof": lambda: prove(RetryProof(HASTY, contents=False), "link_retry", depth=1),
     "retry proof, contents": lambda: prove(
         RetryProof(HASTY.with_(max_packet_bytes=8, replay_flits=2), contents=True),
@@ -837,6 +863,46 @@ FAULTS = (
         old="m.d.comb += self.unknown.eq(valid)\n",
         new="m.d.comb += self.unknown.eq(0)\n",
         check="control_words bench",
+    ),
+    Fault(
+        name="hold-broken",
+        meaning="a broken packet stays where it was written",
+        file="rtl/link/hold.py",
+        old="tail.eq(Mux(broken, whole, Mux(takes, after(tail), tail)))",
+        new="tail.eq(Mux(takes, after(tail), tail))",
+        check="hold bench",
+    ),
+    Fault(
+        name="hold-early",
+        meaning="a packet counts as whole though it was broken",
+        file="rtl/link/hold.py",
+        old="kept.eq(Mux(ends & ~broken, count + 1, kept) - gives)",
+        new="kept.eq(Mux(ends, count + 1, kept) - gives)",
+        check="hold bench",
+    ),
+    Fault(
+        name="hold-full",
+        meaning="a flit too many is taken",
+        file="rtl/link/hold.py",
+        old="full.eq(counted == depth)",
+        new="full.eq(0)",
+        check="hold bench",
+    ),
+    Fault(
+        name="link-nack",
+        meaning="a NACK of the partner is not heard",
+        file="rtl/link/link.py",
+        old="connect(m, words.nack, sender.nack)",
+        new="m.d.comb += sender.nack.valid.eq(0)",
+        check="link bench",
+    ),
+    Fault(
+        name="link-hold",
+        meaning="packets pass the hold by",
+        file="rtl/link/link.py",
+        old="if self.config.store_and_forward:",
+        new="if False:",
+        check="link bench, store and forward",
     ),
     Fault(
         name="credit-overhead",
