@@ -40,6 +40,8 @@ from rtl.ingress import Ingress
 from rtl.link.control_words import ControlWords
 from rtl.link.credit_receiver import CreditReceiver
 from rtl.link.credit_sender import CreditSender
+from rtl.link.deframer import Deframer
+from rtl.link.framer import Framer
 from rtl.link.hold import Hold
 from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
@@ -97,6 +99,9 @@ HASTY = HastyLink(
     replay_flits=4,
     window_frames=2,
     replay_count_max=255,
+)
+FRAMES = LinkConfig(
+    name="FRAMES", flit_bytes=16, words_per_cycle=2, min_packet_bytes=16, max_packet_bytes=600
 )
 
 CABLE = LinkTrial(
@@ -184,6 +189,8 @@ CHECKS: dict[str, Callable[[], object]] = {
         "link_retry",
         depth=1,
     ),
+    "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
+    "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
 }
 
 
@@ -1095,6 +1102,126 @@ FAULTS = (
         old="reading.eq(tail)",
         new="reading.eq(self.following(tail))",
         check="retry proof, contents",
+    ),
+    Fault(
+        name="framer-register",
+        meaning="what a short flit does not reach of the CRC is forgotten",
+        file="rtl/link/framer.py",
+        old="remainder(aligned, FCS_POLYNOMIAL, 32) ^ beyond",
+        new="remainder(aligned, FCS_POLYNOMIAL, 32)",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-poison",
+        meaning="a broken packet goes out with a right CRC",
+        file="rtl/link/framer.py",
+        old="(i.last & ~i.poison).replicate(32)",
+        new="i.last.replicate(32)",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-room",
+        meaning="a flit with a control word goes where there is room for the flit",
+        file="rtl/link/framer.py",
+        old="held + frame_words < depth",
+        new="held + frame_words <= depth",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-spill",
+        meaning="the word into which the end of a frame spills is not counted",
+        file="rtl/link/framer.py",
+        old="whole + 1 + rest[2]",
+        new="whole + 1",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-distance",
+        meaning="control words come too close",
+        file="rtl/link/framer.py",
+        old="moved = Mux(sends, 0, distance",
+        new="moved = Mux(0, 0, distance",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-quiet",
+        meaning="a control word comes in the first 256 bytes of a frame",
+        file="rtl/link/framer.py",
+        old="flits.eq(Mux(first, 1,",
+        new="flits.eq(Mux(first, 2,",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="framer-padding",
+        meaning="behind the first flit of a frame the line is idle",
+        file="rtl/link/framer.py",
+        old="Mux(Mux(goes, ~flit.last, within), FILLS, IDLES)",
+        new="Mux(within, FILLS, IDLES)",
+        check="link_framer bench",
+    ),
+    Fault(
+        name="deframer-spill",
+        meaning="the bytes of the CRC behind a full flit are not looked at",
+        file="rtl/link/deframer.py",
+        old="rest = summed ^ flit.spill",
+        new="rest = summed",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-end",
+        meaning="a flit whose CRC ends with the word behind it is not the last",
+        file="rtl/link/deframer.py",
+        old="at[words] & is_end & (place > 4)",
+        new="at[words] & is_end & (place > 3)",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-lost",
+        meaning="a frame goes on behind words that were lost",
+        file="rtl/link/deframer.py",
+        old="Mux(gap, WRONG,",
+        new="Mux(0, WRONG,",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-start",
+        meaning="the start that ends another frame begins none",
+        file="rtl/link/deframer.py",
+        old="index + (kind != BEGIN)",
+        new="index + 1",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-long",
+        meaning="a frame of too many flits is not cut",
+        file="rtl/link/deframer.py",
+        old="last = ends | cut | (whole & at_most)",
+        new="last = ends | cut",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-check",
+        meaning="a frame with a wrong header check is good if its CRC is",
+        file="rtl/link/deframer.py",
+        old="flit.broken | ~check |",
+        new="flit.broken |",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-filler",
+        meaning="a burst in the preamble's filler is not seen",
+        file="rtl/link/deframer.py",
+        old="& (preamble.filler == FILLER)",
+        new="& (preamble.filler == preamble.filler)",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-control",
+        meaning="two control words in a cycle are not reported",
+        file="rtl/link/deframer.py",
+        old="(controls & (controls - 1)).any() | wrong",
+        new="wrong",
+        check="link_deframer bench",
     ),
 )
 

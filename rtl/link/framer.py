@@ -78,7 +78,7 @@ class Framer(wiring.Component):
 
     @property
     def depth(self) -> int:
-        """Words of the window: while a flit of most words waits, it holds those of two cycles."""
+        """Words of the window: while a flit waits, it holds those of two cycles or more."""
         return 2 * self.config.words_per_cycle + self.config.words + 2
 
     def elaborate(self, platform):

@@ -58,12 +58,15 @@ class Line:
         rng, packet = self.rng, self.rng.bytes(self.size())
         sequence, sfd = int(rng.integers(1 << 20)), 0xDD if rng.random() < 0.7 else 0xD5
         numbers = bytes([rng.integers(32), sequence >> 12, sequence >> 4 & 255, sequence % 16 << 4])
-        if rng.random() < self.harm:
+        filler = 0x55
+        if rng.random() < self.harm / 2:
             sfd = int(rng.integers(256))
+        if rng.random() < self.harm / 4:
+            filler = int(rng.integers(256))
         check = header_check(bytes([sfd]) + packet[:8] + numbers)
         crc = zlib.crc32(packet) ^ (0xFFFFFFFF if rng.random() < 0.2 else 0)
         inside = packet + crc.to_bytes(4, "little")
-        words = [(bytes([0xFB, *numbers, check, 0x55, sfd]), 1)]
+        words = [(bytes([0xFB, *numbers, check, filler, sfd]), 1)]
         whole = len(inside) // 8
         words += [(inside[8 * k : 8 * k + 8], 0) for k in range(whole)]
         rest = inside[8 * whole :]
