@@ -23,7 +23,7 @@ WIDE = link_of(NODE, max_packet_bytes=256, length_m=0, ack_bytes=64)
 @pytest.mark.verilator
 @pytest.mark.parametrize("config", [SMALL, WIDE], ids=lambda config: config.name)
 def test_rtl_matches_model(config):
-    run_bench("link_retry_receiver", RetryReceiver(config), config, cycles=8000)
+    run_bench("link_retry_receiver", RetryReceiver(config), config, cycles=4000)
 
 
 def simulate(dut, bench):

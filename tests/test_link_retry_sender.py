@@ -38,7 +38,7 @@ WIDE = link_of(
 @pytest.mark.verilator
 @pytest.mark.parametrize("config", [SMALL, WIDE], ids=lambda config: config.name)
 def test_rtl_matches_model(config):
-    run_bench("link_retry_sender", RetrySender(config), config, cycles=5000)
+    run_bench("link_retry_sender", RetrySender(config), config, cycles=4000)
 
 
 def simulate(dut, bench):
