@@ -85,8 +85,8 @@ class LinkConfig:
     pcs_lost_ns : int
         So long may the PCS be down before all is given up.
     data_age_ns : int or None
-        So long may data be unacknowledged before all is given up. None derives it: time for all
-        replays and two timers more, at least 24 us.
+        So long may data be unacknowledged before all is given up. None derives it: two
+        timers for each replay and for two more, at least 24 us.
     channels : int
         Virtual channels of credit-based flow control, 1 to 32.
     credit_bytes : int
@@ -172,7 +172,8 @@ class LinkConfig:
         )
         check(self.pcs_lost_ns >= 1, "pcs_lost_ns", "1 or more")
         if self.data_age_ns is None:
-            every = (self.replay_count_max + 2) * (self.replay_timer_ns or 0)
+            # A replay lasts for a round trip at most, and then the timer runs.
+            every = 2 * (self.replay_count_max + 2) * (self.replay_timer_ns or 0)
             object.__setattr__(self, "data_age_ns", max(24_000, every))
         check(
             (self.data_age_ns or 0) >= (self.replay_timer_ns or 0),
