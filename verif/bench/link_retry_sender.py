@@ -67,7 +67,8 @@ class Partner:
         i.nack_valid[0] = rng.random() < self.errors
         for name in ("ack", "nack"):
             wrong = rng.random() < 0.1
-            back = rng.integers(-3, NUMBERS) if wrong else rng.integers(0, 3)
+            # Ahead, too: frames that are just being taken, or not yet.
+            back = rng.integers(0, NUMBERS) if wrong else rng.integers(-2, 3)
             getattr(i, f"{name}_sequence")[0] = (self.sent - int(back)) % NUMBERS
         i.init_echo_valid[0] = rng.random() < 0.1
         sequence, value = self.asked
