@@ -178,7 +178,10 @@ CHECKS: dict[str, Callable[[], object]] = {
         "link_credit_receiver", CreditReceiver(LINK), LINK
     ),
     "link_credit proof": lambda: prove(
-        LinkCreditProof(CREDITS, counter_bits=5, credit_bits=3, places=1), "link_credit", depth=2
+        LinkCreditProof(CREDITS, counter_bits=5, credit_bits=3, places=1),
+        "link_credit",
+        depth=12,  # the induction knows less: that it fails is no counterexample
+        mode="bmc",
     ),
     "hold bench": lambda: run_bench("link_hold", Hold(CABLE.config), CABLE.config, cycles=3000),
     "link bench": lambda: check_cable(CABLE),
