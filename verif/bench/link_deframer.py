@@ -78,7 +78,7 @@ class Line:
 
     def damaged(self, word: tuple[bytes, int]) -> list[tuple[bytes, int]]:
         rng, (data, control) = self.rng, word
-        match rng.integers(7):
+        match rng.integers(8):
             case 0:  # a burst
                 burst = int(rng.integers(1, 1 << rng.integers(1, 17))) << int(rng.integers(48))
                 number = int.from_bytes(data, "little") ^ burst
@@ -94,6 +94,8 @@ class Line:
             case 5:  # ends, at once or at any place
                 place = int(rng.integers(8))
                 return [(data[:place] + bytes([0xFD, *(7 - place) * [7]]), 0xFF << place & 0xFF)]
+            case 6:  # too close
+                return [self.control(), self.control(), word]
             case _:
                 return [(bytes([0xFB]) + rng.bytes(7), 1)] * int(rng.integers(1, 12))
 
