@@ -49,7 +49,10 @@ def draw(s, n):
 @inner
 def distance(s, n, log_spared):
     """How many are spared before the next that is hit; ``log_spared`` = log(1 - probability)."""
-    return FAR if log_spared == 0 else min(FAR, int(np.log(draw(s, n)) / log_spared))
+    if log_spared == 0:
+        return FAR
+    spared = np.log(draw(s, n)) / log_spared
+    return FAR if spared >= FAR else int(spared)
 
 
 def channel_state(config: LinkConfig, delay: int, rates: Rates, seeds: list[int]) -> ChannelState:
@@ -78,7 +81,7 @@ def start(s, rates):
 def channel_outputs(s, inputs, outputs, n):
     """What arrives in this cycle, and whether the line takes what is sent in it."""
     place = s.place[n]
-    outputs.ready[n] = s.turn[n]
+    outputs.ready[n] = s.turn[n] and not inputs.down[n]
     outputs.up[n] = not inputs.down[n]
     outputs.valid[n] = s.filled[n, place] and not inputs.down[n]
     for w in range(outputs.control.shape[1]):
@@ -121,10 +124,11 @@ def damage(s, rates, n, place, w):
 def channel_clock(s, rates, inputs, n):
     """The words of this cycle go on their way; then the clock edge."""
     place, words = s.place[n], s.data.shape[2]
+    taken = s.turn[n] and not inputs.down[n]
     if inputs.down[n]:
         s.lost[n] += s.filled[n, place]
-    s.filled[n, place] = s.turn[n]
-    if s.turn[n]:
+    s.filled[n, place] = taken
+    if taken:
         to = 0
         for w in range(words):
             copies = 1

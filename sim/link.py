@@ -118,6 +118,7 @@ def run(
         "commit": commit(),
     }
     results["good"] = bool(results.get("complete")) and not any(results[name] for name in WRONG)
+    results["good"] &= not results.get("waiting")
     write(folder / "results.json", results)
     if as_json:
         print(json.dumps(results, indent=2))
@@ -194,7 +195,15 @@ def bench() -> None:
 def show(results: dict[str, Any], console: Console) -> None:
     """Tables of what came of a trial."""
     table = Table(box=box.SIMPLE_HEAD, show_header=False)
-    for name in ("offered", "delivered", *WRONG[:-1], "given_up", "broken_copies", "replays"):
+    for name in (
+        "offered",
+        "delivered",
+        *WRONG[:-1],
+        "given_up",
+        "waiting",
+        "broken_copies",
+        "replays",
+    ):
         style = "red" if name in WRONG and results.get(name) else ""
         table.add_row(name.replace("_", " "), f"{results.get(name, 0):,}", style=style)
     if "goodput" in results:
@@ -203,7 +212,8 @@ def show(results: dict[str, Any], console: Console) -> None:
             ("theory", "theory, go-back-N"),
             ("error_free", "without errors"),
         ):
-            table.add_row(meaning, f"{results[name]:.4f}")
+            value = results[name]
+            table.add_row(meaning, "-" if value is None else f"{value:.4f}")
         table.add_row("cycles", f"{results['cycles']:,}")
         table.add_row("cycles compared", f"{results['cycles_compared']:,}")
     console.print(table)
@@ -222,3 +232,5 @@ def show(results: dict[str, Any], console: Console) -> None:
     console.print(counters)
     if not results["complete"]:
         console.print("[yellow]incomplete: the run did not come to its end")
+    elif results["waiting"]:
+        console.print("[red]the link did not come up again: packets wait that it never took")

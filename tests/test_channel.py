@@ -82,6 +82,13 @@ def test_a_burst_ends_within_its_length():
     assert len(spans) > 40 and max(spans) == 20 and np.median(spans) == 20
 
 
+@pytest.mark.parametrize("ber", [1e-12, 1e-20, 1e-300])
+def test_errors_that_are_too_rare_do_not_come(ber):
+    channel = ChannelModel(CLEAN, seeds=[3], ber=ber)
+    through(channel, 1000)
+    assert channel.state.errors[0] == 0
+
+
 @pytest.mark.parametrize("kind", ["drop", "duplicate"])
 def test_lost_and_repeated_words(kind):
     channel = ChannelModel(CLEAN, seeds=[9], delay=1, **{kind: 0.01})
@@ -106,8 +113,8 @@ def test_lost_and_repeated_words(kind):
 def test_what_is_under_way_is_lost_while_the_link_is_down():
     channel = ChannelModel(CLEAN, seeds=[1], delay=10)
     _, came = through(channel, 100, down=range(30, 50))
-    assert [row[0] for row in came] == [*range(10, 30), *range(50, 100)]
-    assert channel.state.lost[0] == 20
+    assert [row[0] for row in came] == [*range(10, 30), *range(60, 100)]
+    assert channel.state.lost[0] == 10
 
 
 def test_reset_repeats_the_same_errors_and_seeds_differ():

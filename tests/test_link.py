@@ -3,11 +3,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from models.config import NODE, PROTO, RACK, TINY
-from models.link.config import LinkConfig, Policy, link_of
+from models.link.config import HOP_CYCLES, LinkConfig, Policy, link_of
 from models.link.trial import LinkRun, LinkTrial
 from sim import cli
 from sim.link import WRONG, dump, numbers, parse, run
@@ -93,6 +94,33 @@ def test_what_comes_while_the_link_is_down_is_discarded_or_waits():
     assert goes["counters"]["end 0"]["tx_discard"] > 0 == waits["counters"]["end 0"]["tx_discard"]
 
 
+def test_loss_that_nobody_told_is_lost():
+    """Packets that vanish behind the link, of which some were given up as well."""
+    going = LinkRun(
+        LinkTrial(config=SMALL.with_(pcs_lost_ns=1000), frames=2000, down=((4000, 8000),))
+    )
+    while not going.done:
+        going.advance()
+    found, told = going.results(), going.told()
+    assert found["given_up"] > 0 == found["lost"]
+    delivered = np.flatnonzero(~told)[:17]
+    going.packets.completed[delivered] = -1
+    assert going.results()["lost"] == 17 and going.results()["given_up"] == found["given_up"]
+
+
+def test_latency_is_that_of_the_docstring():
+    """Of one packet of a flit, beyond the cable and the cycles in which its words come."""
+    for config in LINKS:
+        config = config.with_(line_gbps=None, length_m=0)
+        size = max(16, config.min_packet_bytes, config.flit_bytes)
+        going = LinkRun(LinkTrial(config=config, frames=1, sizes=(size,)))
+        going.advance()
+        table = going.packets
+        words = 2 + config.words  # the preamble, and the word behind
+        cycles = table.departed - table.injected - going.channel.delay
+        assert (cycles - (-(-words // config.words_per_cycle) - 1) == HOP_CYCLES).all()
+
+
 def test_trial_survives_the_way_to_the_bench(tmp_path):
     trial = LinkTrial(config=SMALL, sizes=(64, 65), down=((3, 5),), ber=1e-6)
     assert parse(dump(trial, "both", tmp_path)) == (trial, "both", tmp_path)
@@ -103,8 +131,9 @@ def test_trial_survives_the_way_to_the_bench(tmp_path):
     [
         ({"sizes": (63,)}, "sizes must be 64 to 260 bytes, not 63"),
         ({"sizes": (64, 261)}, "sizes must be 64 to 260 bytes, not 261"),
-        ({"frames": 0}, "frames must be 1 or more, not 0"),
-        ({"down": ((7, 7),)}, "down must have a first cycle and a later one, not 7:7"),
+        ({"frames": 0}, "frames must be 1 to 10000000, not 0"),
+        ({"down": ((0, 1 << 70),)}, "down must have a first cycle and a later one, to "),
+        ({"down": ((7, 7),)}, "down must have a first cycle and a later one, .* not 7:7"),
     ],
 )
 def test_wrong_trial_is_named(changes, message):
@@ -141,6 +170,16 @@ def test_command_prints_json(tmp_path):
     assert found["lost"] == found["duplicated"] == found["reordered"] == 0
 
 
+def test_hopeless_line_is_told(tmp_path):
+    asked = CliRunner().invoke(
+        cli.main, ["link", "--frames", "20", "--ber", "0.5", "--output", str(tmp_path)]
+    )
+    assert asked.exit_code == 1 and "the link did not come up" in asked.output
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["theory"] == 0 and found["goodput"] is None and found["delivered"] == 0
+    assert found["waiting"] == 40 and found["lost"] == 0
+
+
 def test_command_shows_tables(tmp_path):
     asked = CliRunner().invoke(cli.main, ["link", "--frames", "100", "--output", str(tmp_path)])
     assert asked.exit_code == 0
@@ -154,6 +193,7 @@ def test_command_shows_tables(tmp_path):
         (["--sizes", "9999"], "sizes must be 64 to 4160 bytes, not 9999"),
         (["--down", "5"], "--down must be numbers as in 5000:9000, not '5'"),
         (["--length-m", "50000"], "replay_timer_ns must be"),
+        (["--length-m", "inf"], "length_m must be 0 to 100000, not inf"),
     ],
 )
 def test_command_refuses_in_one_sentence(arguments, message):

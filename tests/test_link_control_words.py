@@ -1,4 +1,6 @@
 # amaranth: UnusedElaboratable=no
+from itertools import combinations
+
 import pytest
 
 from models.link.config import LinkConfig
@@ -9,6 +11,21 @@ from sim.verilator import run_bench
 LINK = LinkConfig(flit_bytes=8, words_per_cycle=1, max_packet_bytes=64)
 KINDS = {"ack": 0x01, "nack": 0x02, "init": 0x03, "init_echo": 0x04}  # as Ultra Ethernet has them
 BYTES = {"padding": 4, "sequence_low": 4, "value": 16}  # bits; the others have 8
+
+
+def check(body: bytes) -> int:
+    """CRC-8 of AUTOSAR's polynomial, lowest bit first, preset to ones; bit by bit."""
+    register = 0xFF
+    for byte in body:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xF4 if register & 1 else 0)
+    return register
+
+
+def checked(body: int) -> int:
+    """D1 .. D7 of D1 .. D6."""
+    return body | check(body.to_bytes(6, "little")) << 48
 
 
 def word_of(outputs) -> int:
@@ -41,8 +58,8 @@ def test_word_has_its_bytes_in_order_and_is_understood(kind):
         value = 0x1234
         getattr(model.inputs, f"send_{kind}_payload_value")[0] = value
     word = word_of(model.step())
-    d5, d6 = value & 0xFF, value >> 8
-    assert word.to_bytes(7, "little") == bytes([KINDS[kind], 0xAB, 0xCD, 0xE0, d5, d6, 0])
+    body = bytes([KINDS[kind], 0xAB, 0xCD, 0xE0, value & 0xFF, value >> 8])
+    assert word.to_bytes(7, "little") == body + bytes([check(body)])
 
     outputs = receive(model, word)
     assert {k: int(getattr(outputs, f"{k}_valid")[0]) for k in KINDS} == {
@@ -54,14 +71,27 @@ def test_word_has_its_bytes_in_order_and_is_understood(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_bit_that_must_be_zero_makes_a_word_unknown(kind):
     free = {*range(8, 24), *range(28, 32)} | ({*range(32, 48)} if "init" in kind else set())
-    for bit in range(8, 56):
-        outputs = receive(ControlWordsModel(), KINDS[kind] | 1 << bit)
+    for bit in range(8, 48):
+        outputs = receive(ControlWordsModel(), checked(KINDS[kind] | 1 << bit))
         assert bool(outputs.unknown[0]) == (bit not in free)
         assert bool(getattr(outputs, f"{kind}_valid")[0]) == (bit in free)
 
 
+@pytest.mark.parametrize("kind", [0, *KINDS.values()])
+@pytest.mark.parametrize("number", [0, 0xABCDE, 0x55555])
+def test_word_with_a_few_wrong_bits_says_nothing(kind, number):
+    """Up to three, or a burst of up to eight: fills do not become words, nor words others."""
+    word = checked(kind | (number >> 12) << 8 | (number >> 4 & 255) << 16 | (number & 15) << 28)
+    model, bits = ControlWordsModel(), [1 << n for n in range(56)]
+    few = [a ^ b ^ c for a, b, c in combinations([0, 0, *bits], 3)]
+    bursts = [(2 * inner | 1 | 1 << 7) << n for n in range(49) for inner in range(64)]
+    for wrong in {*few, *bursts} - {0}:
+        outputs = receive(model, word ^ wrong)
+        assert not any(getattr(outputs, f"{k}_valid")[0] for k in KINDS)
+
+
 def test_unknown_types_are_told_and_fills_are_not():
-    unknown = {n for n in range(256) if receive(ControlWordsModel(), n).unknown[0]}
+    unknown = {n for n in range(256) if receive(ControlWordsModel(), checked(n)).unknown[0]}
     assert unknown == set(range(256)) - {0x00, 0x01, 0x02, 0x03, 0x04, 0x10}
     assert receive(ControlWordsModel(), 0x10 | 0xABCDEF << 8).credit_valid[0]
 

@@ -17,7 +17,7 @@ from rtl.link.framer import Framer
 from sim.verilator import run_bench
 
 LINKS = [link_of(config) for config in (TINY, PROTO, NODE, RACK)]
-IDLES, FILLS = (bytes([7] * 8), 0xFF), (bytes([0x5C, *7 * [0]]), 1)
+IDLES, FILLS = (bytes([7] * 8), 0xFF), (bytes([0x5C, *6 * [0], 6]), 1)
 
 
 def name(link: LinkConfig) -> str:

@@ -16,10 +16,11 @@ from models.link.wire import (
 
 __all__ = ["NS_PER_METRE", "LinkConfig", "Policy", "ReceiverState", "SenderState", "link_of"]
 
+MAX_METRES = 100_000
 NS_PER_METRE = 5  # copper and fibre alike, within 5 %
 # Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
 # cut-through, besides those in which its words arrive. A control word goes the same way.
-HOP_CYCLES = 6
+HOP_CYCLES = 7
 
 
 class SenderState(IntEnum):
@@ -60,7 +61,7 @@ class LinkConfig:
     flit_bytes : int
         Bytes that one flit carries, a power of two, 8 to 128.
     words_per_cycle : int
-        64-bit words that pass to and from the PCS in one cycle, 1 to 16.
+        64-bit words that pass to and from the PCS in one cycle, 1 to ``flit_bytes / 16 + 1``.
     line_gbps : float or None
         Line rate in Gbit/s each way; None stands for ``words_per_cycle`` in every cycle.
     clock_mhz : float or None
@@ -125,7 +126,12 @@ class LinkConfig:
             "flit_bytes",
             "a power of two from 8 to 128",
         )
-        check(1 <= self.words_per_cycle <= 16, "words_per_cycle", "1 to 16")
+        most = most_words(self.flit_bytes)  # or a packet one byte over a flit slows the line down
+        check(
+            1 <= self.words_per_cycle <= most,
+            "words_per_cycle",
+            f"1 to {most} with flits of {self.flit_bytes} bytes",
+        )
         check(self.clock_mhz is None or self.clock_mhz > 0, "clock_mhz", "a positive frequency")
         check(self.line_gbps is None or self.line_gbps > 0, "line_gbps", "a positive rate or None")
         check(
@@ -140,7 +146,7 @@ class LinkConfig:
             "max_packet_bytes",
             f"{self.min_packet_bytes} (min_packet_bytes) to 65535",
         )
-        check(self.length_m >= 0, "length_m", "0 or more")
+        check(0 <= self.length_m <= MAX_METRES, "length_m", f"0 to {MAX_METRES}")
         check(1 <= self.channels <= MAX_CHANNELS, "channels", f"1 to {MAX_CHANNELS}")
         check(power_of_two(self.credit_bytes), "credit_bytes", "a power of two")
         check(self.ack_bytes >= 1, "ack_bytes", "1 or more")
@@ -305,10 +311,16 @@ class LinkConfig:
         return replace(self, **(derived | changes))  # type: ignore[arg-type]
 
 
+def most_words(flit_bytes: int) -> int:
+    """Words per cycle that are never fewer than those of a frame per flit of it."""
+    return flit_bytes // 16 + 1
+
+
 def link_of(config: SwitchConfig, **changes: object) -> LinkConfig:
     """The link at each port of a switch."""
     gbps, mhz = config.line_gbps, config.clock_mhz
-    words = config.words if gbps is None or mhz is None else ceil(gbps * 1e3 / (64 * mhz))
+    most = most_words(config.flit_bytes)
+    words = most if gbps is None or mhz is None else ceil(gbps * 1e3 / (64 * mhz))
     link = LinkConfig(
         name=config.name,
         flit_bytes=config.flit_bytes,

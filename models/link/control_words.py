@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from models.compiled import compiled, inner
+from models.link.framer import check_step
 from models.link.wire import Control
 from models.record import allocate
 
@@ -36,14 +37,24 @@ FILL, ACK, NACK, INIT, INIT_ECHO, CF_UPDATE = (int(kind) for kind in Control)
 
 
 @inner
+def check(kind, sequence, padding, value):
+    """D7 of a word, from D1 to D6."""
+    found = check_step(check_step(0xFF, kind), sequence // 4096)
+    found = check_step(found, sequence // 16 % 256)
+    found = check_step(found, sequence % 16 * 16 + padding)
+    return check_step(check_step(found, value % 256), value // 256)
+
+
+@inner
 def say(outputs, kind, sequence, value, n):
     """A word of retry, byte by byte: D2, D3 and the upper half of D4, then D5 and D6."""
     outputs.o_payload_type[n] = kind
     outputs.o_payload_sequence_high[n] = sequence // 4096
     outputs.o_payload_sequence_middle[n] = sequence // 16 % 256
     outputs.o_payload_sequence_low[n] = sequence % 16
-    outputs.o_payload_padding[n] = outputs.o_payload_rest[n] = 0
+    outputs.o_payload_padding[n] = 0
     outputs.o_payload_value[n] = value
+    outputs.o_payload_rest[n] = check(kind, sequence, 0, value)
 
 
 @inner
@@ -95,7 +106,8 @@ def receive(i, o, n):
     kind, value = i.i_payload_type[n], i.i_payload_value[n]
     sequence = i.i_payload_sequence_high[n] * 4096 + i.i_payload_sequence_middle[n] * 16
     sequence += i.i_payload_sequence_low[n]
-    good = i.i_payload_padding[n] == 0 and i.i_payload_rest[n] == 0
+    padding = i.i_payload_padding[n]
+    good = padding == 0 and i.i_payload_rest[n] == check(kind, sequence, padding, value)
     if kind in (ACK, NACK):
         good = good and value == 0
     elif kind in (FILL, CF_UPDATE):

@@ -27,6 +27,7 @@ __all__ = [
     "FramerInputs",
     "FramerModel",
     "FramerOutputs",
+    "check_of",
     "check_step",
     "crc_step",
     "framer_clock",
@@ -69,6 +70,17 @@ def table(polynomial: int) -> np.ndarray:
 
 FCS_TABLE = table(0xEDB88320)  # IEEE 802.3, reflected
 CHECK_TABLE = table(int(f"{CHECK_POLYNOMIAL:08b}"[::-1], 2))
+
+
+def check_of(message: bytes) -> int:
+    """The check of ``message``, as headers and control words have it."""
+    check = 0xFF
+    for byte in message:
+        check = int(CHECK_TABLE[check ^ byte])
+    return check
+
+
+FILL_WORD = check_of(bytes(6)) << 56 | ORDERED_SET  # D1, the type, is zero
 
 
 def framer_parameters(config: LinkConfig) -> FramerParameters:
@@ -204,7 +216,7 @@ def framer_outputs(p, s, outputs, n):
             place = (s.head[n] + k) % p.depth
             word, control = s.queue_data[n, place], s.queue_control[n, place]
         elif s.within[n]:
-            word, control = ORDERED_SET, 1  # a fill word
+            word, control = FILL_WORD, 1
         else:
             word, control = IDLES, 0xFF
         outputs.o_payload_data[n, k] = word

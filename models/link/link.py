@@ -140,7 +140,7 @@ def tell_framer(b, inputs, n):
     i.control_payload_sequence_low[n] = word.o_payload_sequence_low[n]
     i.control_payload_value[n] = word.o_payload_value[n]
     i.control_payload_rest[n] = word.o_payload_rest[n]
-    i.o_ready[n] = inputs.to_pcs_ready[n]
+    i.o_ready[n] = inputs.to_pcs_ready[n] or not inputs.pcs_up[n]
 
 
 @inner

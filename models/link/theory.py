@@ -45,6 +45,8 @@ def go_back_n(config: LinkConfig, size: int, ber: float, burst: int = 1) -> floa
     """
     frame = cycles_of(config, size)
     p = frame_error(size, ber, burst)
+    if p == 1:
+        return 0.0
     nack_lost = 1 - (1 - ber) ** (BLOCK_BITS + burst - 1)
     quiet = min(1.0, IN_FRAME_BYTES / 8 / frame_words(size)) * frame  # no NACK in this part
     wait = quiet * quiet / (2 * frame)

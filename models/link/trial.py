@@ -30,6 +30,9 @@ __all__ = ["LinkRun", "LinkTrial", "link_drive", "link_settle"]
 
 START = 8  # cycle of the first packet: in the first ones of all retry is off
 SMALLEST = 16  # bytes of a packet with room for its sequence number
+MOST_FRAMES = 10_000_000  # some 200 bytes of memory each
+LAST_CYCLE = 1 << 60
+LOST, DISCARDED = COUNTED.index("lost"), COUNTED.index("tx_discard")
 CHUNK = 1 << 12  # cycles between two looks at whether all has come
 
 
@@ -77,11 +80,14 @@ class LinkTrial:
         for size in self.sizes:
             if not least <= size <= most:
                 raise ValueError(f"sizes must be {least} to {most} bytes, not {size}")
-        if self.frames < 1:
-            raise ValueError(f"frames must be 1 or more, not {self.frames}")
+        if not 1 <= self.frames <= MOST_FRAMES:
+            raise ValueError(f"frames must be 1 to {MOST_FRAMES}, not {self.frames}")
         for start, end in self.down:
-            if not 0 <= start < end:
-                raise ValueError(f"down must have a first cycle and a later one, not {start}:{end}")
+            if not 0 <= start < end <= LAST_CYCLE:
+                raise ValueError(
+                    f"down must have a first cycle and a later one, to {LAST_CYCLE}, "
+                    f"not {start}:{end}"
+                )
 
     @property
     def ports(self) -> SwitchConfig:
@@ -109,8 +115,8 @@ class LinkTrial:
         return self._mean([error_free(self.config, size) for size in self.sizes])
 
     def _mean(self, parts: Sequence[float]) -> float:
-        times = [size / part for size, part in zip(self.sizes, parts, strict=True)]
-        return sum(self.sizes) / sum(times)
+        times = [size / part for size, part in zip(self.sizes, parts, strict=True) if part]
+        return sum(self.sizes) / sum(times) if len(times) == len(parts) else 0.0
 
 
 @inner
@@ -156,7 +162,8 @@ def link_drive(wires, cycle):
 def link_settle(wires, cycle):
     """The clock edge of all but the links, whose outputs of ``cycle`` are there.
 
-    ``counted`` is a view on the events of a cycle, and their sums.
+    ``counted`` is a view on the events of a cycle, their sums, and a log of what was given up: end,
+    cycle, and how many frames, or 0 for a packet that was discarded; and how long that is.
     """
     p, line, table, source, sink, _, o, channel, _, counted = wires
     state, rates, channel_i, _ = channel
@@ -165,13 +172,17 @@ def link_settle(wires, cycle):
         p, line, table, sink, cycle, o.o_valid, o.o_payload_data, o.o_payload_keep,
         o.o_payload_last, o.o_payload_user,
     )  # fmt: skip
-    events, counts = counted
+    events, counts, log, logged = counted
     for n in range(2):
         move(channel_i.data, o.to_pcs_payload_data, n)
         move(channel_i.control, o.to_pcs_payload_control, n)
         channel_clock(state, rates, channel_i, n)
         for k in range(events.shape[0]):
             counts[n, k] += events[k, n]
+        if events[LOST, n] or events[DISCARDED, n]:
+            log[logged[0], 0], log[logged[0], 1] = n, cycle
+            log[logged[0], 2] = events[LOST, n]
+            logged[0] += 1
 
 
 @compiled
@@ -245,6 +256,9 @@ class LinkRun:
         self.flats = flat(self.model.inputs), flat(self.model.outputs)
         self.traces = tuple(np.zeros((trace, side.size), dtype=np.int64) for side in self.flats)
         self.counts = np.zeros((2, len(COUNTED)), dtype=np.int64)
+        # A packet is discarded once at most, and a FLUSH that gives up frames has taken one before.
+        self.log = np.zeros((2 * source.size, 3), dtype=np.int64)
+        self.logged = np.zeros(1, dtype=np.int64)
         self.quiet = 0  # cycles since something was delivered
         channel = self.channel
         self.wires = (
@@ -257,7 +271,12 @@ class LinkRun:
             self.model.outputs,
             (channel.state, channel.rates, channel.inputs, channel.outputs),
             np.array(trial.down, dtype=np.int64).reshape(-1, 2),
-            (self.flats[1][-2 * len(COUNTED) :].reshape(len(COUNTED), 2), self.counts),
+            (
+                self.flats[1][-2 * len(COUNTED) :].reshape(len(COUNTED), 2),
+                self.counts,
+                self.log,
+                self.logged,
+            ),
         )
 
     def advance(self) -> int:
@@ -295,10 +314,10 @@ class LinkRun:
         """All has come, or nothing comes any more."""
         return self.delivered == self.offered or self.quiet > self.patience
 
-    def goodput(self) -> float:
+    def goodput(self) -> float | None:
         """Part of the line rate that packets took, from a tenth of those each way to nine tenths.
 
-        Packets that never came count nothing. 0 if there are fewer than 20 packets each way.
+        Packets that never came count nothing. None if fewer than 20 have come each way.
         """
         parts = []
         for end in range(2):
@@ -306,7 +325,7 @@ class LinkRun:
             completed, length = self.packets.completed[rows], self.packets.length[rows]
             came = np.flatnonzero(completed >= 0)
             if came.size < 20:
-                return 0.0
+                return None
             first, last = came[came.size // 10], came[came.size - came.size // 10 - 1]
             moved = length[came[(came > first) & (came <= last)]].sum()
             parts.append(moved / 8 / (completed[last] - completed[first]))
@@ -321,19 +340,41 @@ class LinkRun:
         np.minimum.at(least, size, delay)
         return (delay - least[size]) * 1e3 / self.trial.config.mhz
 
+    def told(self) -> NDArray[np.bool_]:
+        """Packets that the link has reported as discarded, or as perhaps lost in a FLUSH.
+
+        A FLUSH tells how many frames it gives up: the last that the sender has begun.
+        """
+        table, told = self.packets, np.zeros(self.offered, dtype=bool)
+        for end in range(2):
+            rows = np.flatnonzero((table.source == end) & (table.injected >= 0))
+            begun = table.injected[rows]
+            for _, cycle, frames in self.log[: self.logged[0]][
+                self.log[: self.logged[0], 0] == end
+            ]:
+                last = int(np.searchsorted(begun, cycle))
+                told[rows[max(0, last - max(1, int(frames))) : last]] = True
+        return told
+
     def results(self) -> dict[str, Any]:
-        """What came of it, as JSON has it."""
+        """What came of it, as JSON has it.
+
+        ``lost`` are packets that nothing accounts for; ``waiting`` were never taken.
+        """
         totals = self.sinks.totals()
         counts = dict(zip(COUNTED, self.counts.sum(axis=0).tolist(), strict=True))
-        missing = self.offered - totals["delivered"]
+        waiting = int(np.count_nonzero(self.packets.injected < 0))
+        missing = (self.packets.completed < 0) & (self.packets.injected >= 0)
+        given_up = int(np.count_nonzero(missing & self.told()))
         extra = self.extra_delays()
         edges = [0.0, *(2.0**n for n in range(3, 18)), np.inf]
         histogram = np.histogram(extra, edges)[0].tolist()
         return {
             "offered": self.offered,
             "delivered": totals["delivered"],
-            "lost": max(0, missing - counts["lost"] - counts["tx_discard"]),
-            "given_up": min(missing, counts["lost"] + counts["tx_discard"]),
+            "lost": int(np.count_nonzero(missing)) - given_up,
+            "given_up": given_up,
+            "waiting": waiting,
             "duplicated": totals["duplicated"],
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],

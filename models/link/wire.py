@@ -79,7 +79,12 @@ FCS_POLYNOMIAL = 0x04C11DB7  # CRC-32 of IEEE 802.3
 
 
 class Control(IntEnum):
-    """D1 of a control word. D2 .. D4 hold a sequence number as the preamble does."""
+    """D1 of a control word. D2 .. D4 hold a sequence number as the preamble does.
+
+    D7 is the check of D1 .. D6, of the same polynomial and preset as the header check, in all but
+    CF_Update. That is our own: the public facts have no check, and one wrong bit would turn an ACK
+    into an INIT. At least four wrong bits, or a burst of more than eight, can pass.
+    """
 
     FILL = 0x00  # means nothing: keeps the line busy within a frame
     ACK = 0x01

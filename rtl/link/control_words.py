@@ -1,10 +1,11 @@
 """Control words: what the blocks of a link have to say, and what the partner said."""
 
-from amaranth import Cat, Module
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.link.wire import Control
+from rtl.link.crc import word_check
 from rtl.link.frame import ControlLayout
 from rtl.link.retry_receiver import InitLayout, InitSignature, SequenceLayout
 from rtl.link.retry_sender import AckSignature
@@ -25,6 +26,9 @@ class ControlWords(wiring.Component):
     Order: INIT, INIT_ECHO, NACK, ACK, credit. All say what is so now, whatever was said before:
     while ``o`` waits, its payload may become a later or more urgent one, and ``valid`` may be taken
     back. So it wants a reader that takes a word in the cycle in which it has a place for it.
+
+    All but CF_Update have a check in D7, see :mod:`models.link.wire`: else one wrong bit could make
+    an INIT of an ACK, and lose packets in silence.
 
     Latency: 0 cycles both ways. Throughput: 1 word per cycle each way.
     Backpressure: each ``ready`` is combinational in ``o.ready`` and the valid of what goes before.
@@ -49,8 +53,8 @@ class ControlWords(wiring.Component):
     credit : Out(ControlSignature)
         It is a CF_Update, in whatever form.
     unknown : Out(1)
-        It is of a type that does not exist, or has bits set that its type has not. It has no other
-        effect. A fill is none: it means nothing.
+        It is of a type that does not exist, has bits set that its type has not, or a wrong check.
+        It has no other effect. A fill is none: it means nothing.
     """
 
     def __init__(self):
@@ -80,7 +84,7 @@ class ControlWords(wiring.Component):
 
     def send(self, m):
         """The words to the framer."""
-        word = self.o.payload
+        word, retry = Signal(ControlLayout()), Signal(init=1)
 
         def say(kind, said):
             m.d.comb += [
@@ -103,7 +107,16 @@ class ControlWords(wiring.Component):
             say(Control.ACK, self.send_ack.payload)
             m.d.comb += self.send_ack.ready.eq(self.o.ready)
         with m.Else():
-            m.d.comb += [word.eq(self.send_credit.payload), self.send_credit.ready.eq(self.o.ready)]
+            m.d.comb += [
+                word.eq(self.send_credit.payload),
+                retry.eq(0),
+                self.send_credit.ready.eq(self.o.ready),
+            ]
+        check = word_check(word.as_value()[:48])
+        m.d.comb += [
+            self.o.payload.eq(word),
+            self.o.payload.rest.eq(Mux(retry, check, word.rest)),
+        ]
         m.d.comb += self.o.valid.eq(
             self.send_init.valid
             | self.send_init_echo.valid
@@ -116,7 +129,11 @@ class ControlWords(wiring.Component):
         """What the word from the deframer means."""
         word, valid = self.i.payload, self.i.valid
         sequence = Cat(word.sequence_low, word.sequence_middle, word.sequence_high)
-        clean = ~word.padding.any() & ~word.rest.any()
+        right, clean = Signal(), Signal()
+        m.d.comb += [
+            right.eq(word.rest == word_check(word.as_value()[:48])),
+            clean.eq(right & ~word.padding.any()),
+        ]
         for said in (self.init, self.init_echo, self.nack, self.ack):
             m.d.comb += said.sequence.eq(sequence)
         m.d.comb += [

@@ -8,7 +8,7 @@ from amaranth import Cat
 
 from models.link.wire import CHECK_BITS, CHECK_POLYNOMIAL
 
-__all__ = ["after_zeros", "header_check", "remainder"]
+__all__ = ["after_zeros", "header_check", "remainder", "word_check"]
 
 
 def after_zeros(register: int, zeros: int, polynomial: int, width: int) -> int:
@@ -37,4 +37,10 @@ def header_check(preamble, header):
     """The check of a preamble (see ``PREAMBLE_FIELDS``) and a header, 64 bits each."""
     sfd, numbers = preamble[56:64], preamble[8:40]
     message = Cat(~sfd, header, numbers)  # inverted: the register is preset to ones
+    return remainder(message, CHECK_POLYNOMIAL, CHECK_BITS)
+
+
+def word_check(body):
+    """The check of a control word, D7, of its D1 to D6, 48 bits."""
+    message = Cat(~body[:CHECK_BITS], body[CHECK_BITS:])  # the register is preset to ones
     return remainder(message, CHECK_POLYNOMIAL, CHECK_BITS)

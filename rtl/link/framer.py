@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig
 from models.link.wire import (
+    CHECK_BITS,
+    CHECK_POLYNOMIAL,
     FCS_POLYNOMIAL,
     FILLER,
     FRAME_SFD,
@@ -17,7 +19,7 @@ from models.link.wire import (
     TERMINATE,
     Control,
 )
-from rtl.link.crc import header_check, remainder
+from rtl.link.crc import after_zeros, header_check, remainder
 from rtl.link.frame import ControlLayout, FrameLayout, WordsLayout
 from rtl.link.shifter import shift_up
 
@@ -25,7 +27,8 @@ __all__ = ["Framer"]
 
 WORD_BITS = 72  # 64 of data, then 8 of control
 IDLES = int.from_bytes([*8 * [IDLE], 0xFF], "little")
-FILLS = int.from_bytes([ORDERED_SET, Control.FILL, *6 * [0], 1], "little")
+FILL_CHECK = after_zeros(0xFF, 48, CHECK_POLYNOMIAL, CHECK_BITS)  # Control.FILL is zero, too
+FILLS = int.from_bytes([ORDERED_SET, Control.FILL, *5 * [0], FILL_CHECK, 1], "little")
 
 
 class Framer(wiring.Component):

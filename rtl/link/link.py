@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.link.config import LinkConfig, Policy, ReceiverState, SenderState
+from models.link.wire import COUNTED
 from rtl.link.control_words import ControlWords
-from rtl.link.counters import LinkEventsSignature
 from rtl.link.deframer import Deframer
 from rtl.link.frame import WordsLayout
 from rtl.link.framer import Framer
@@ -15,7 +15,14 @@ from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.packet import AxisLayout
 
-__all__ = ["Link", "WordsSignature"]
+__all__ = ["Link", "LinkEventsSignature", "WordsSignature"]
+
+
+class LinkEventsSignature(wiring.Signature):
+    """What happened: one bit for each of ``models.link.wire.COUNTED``; of ``lost``, how many."""
+
+    def __init__(self, config: LinkConfig):
+        super().__init__(dict.fromkeys(COUNTED, Out(1)) | {"lost": Out(range(config.window + 1))})
 
 
 class WordsSignature(wiring.Signature):
@@ -29,9 +36,10 @@ class Link(wiring.Component):
     """Carry packets over a line that makes errors: each once, in order, and nothing else.
 
     Latency: 3 cycles from ``i`` to the first word on ``to_pcs``, and 4 from the last word that a
-    flit needs (it and one more) on ``from_pcs`` to ``o``, in an idle link; with
-    ``store_and_forward`` 2 more after the last flit. Throughput: all of the line in frames of
-    ``frame_words`` words; 1 flit per cycle.
+    flit needs on ``from_pcs`` to ``o``, in an idle link: ``HOP_CYCLES``, besides the cable and the
+    cycles after the first in which the words come that a flit needs, its preamble and one behind
+    it included; with ``store_and_forward`` 2 more after the last flit. Throughput: all of the
+    line in frames of ``frame_words`` words; 1 flit per cycle.
     Backpressure: ``i.ready`` and ``o.valid`` come from registers and ``enable``, ``policy`` and
     ``reconfigure``. A reader that does not take ``o`` in time makes the partner repeat.
     Source: docs/link.md.
@@ -51,7 +59,8 @@ class Link(wiring.Component):
         Packets received. ``user[0]`` with the last flit of a broken copy, whose replay follows, and
         of a packet that was sent so.
     to_pcs : Out(stream.Signature(WordsLayout))
-        Words, always valid; ``ready`` paces them to the line.
+        Words, always valid; ``ready`` paces them to the line. Without ``pcs_up`` they are gone
+        whether taken or not: so a frame under way ends, and what waits for its end can happen.
     from_pcs : In(WordsSignature)
         Words.
     enable, pcs_up, policy, reconfigure
@@ -60,7 +69,7 @@ class Link(wiring.Component):
     receiver_state : Out(ReceiverState)
         States of retry.
     events : Out(LinkEventsSignature)
-        What happened, for :class:`rtl.link.counters.LinkCounters`.
+        What happened; the first 22 are those of link-level retry as SAI names them.
     """
 
     def __init__(self, config: LinkConfig):
@@ -93,7 +102,6 @@ class Link(wiring.Component):
 
         connect(m, flipped(self.i), sender.i)
         connect(m, sender.o, framer.i)
-        connect(m, framer.o, flipped(self.to_pcs))
         connect(m, flipped(self.from_pcs), deframer.i)
         connect(m, deframer.o, receiver.i)
         if self.config.store_and_forward:
@@ -115,6 +123,9 @@ class Link(wiring.Component):
         connect(m, words.ack, sender.ack)
 
         m.d.comb += [
+            self.to_pcs.valid.eq(framer.o.valid),
+            self.to_pcs.payload.eq(framer.o.payload),
+            framer.o.ready.eq(self.to_pcs.ready | ~self.pcs_up),
             sender.channel.eq(self.channel),
             sender.enable.eq(self.enable),
             sender.pcs_up.eq(self.pcs_up),

@@ -54,7 +54,7 @@ def link(runner: Runner) -> list[Check]:
         found = middle(rows)
         wrong += sum(row["wrong"] for row in rows)
         theory, config = trial.theory, trial.config
-        off = found["goodput"] / theory - 1
+        off = (found["goodput"] or 0.0) / theory - 1
         note = f"goodput {found['goodput']:.4f}, theory {theory:.4f}"
         if trial.ber:
             what = f"{config.name}, BER {trial.ber:g}, {trial.sizes[0]} B, off theory"

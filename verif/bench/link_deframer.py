@@ -14,7 +14,7 @@ from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_link
 
 CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
-IDLES, FILLS = (bytes(8 * [7]), 0xFF), (bytes([0x5C, *7 * [0]]), 1)
+IDLES, FILLS = (bytes(8 * [7]), 0xFF), (bytes([0x5C, *6 * [0], 6]), 1)
 
 
 def header_check(message: bytes) -> int:
