@@ -105,7 +105,13 @@ FRAMES = LinkConfig(
 )
 
 CABLE = LinkTrial(
-    config=link_of(TINY), frames=200, sizes=(16, 40, 64), ber=2e-4, burst=4, ready=0.8
+    config=link_of(TINY),
+    frames=200,
+    sizes=(16, 40, 64),
+    ber=2e-4,
+    burst=4,
+    ready=0.8,
+    down=((900, 1300),),
 )
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 
@@ -858,8 +864,8 @@ FAULTS = (
         name="control-dirty",
         meaning="a word with bits set that must be zero is believed",
         file="rtl/link/control_words.py",
-        old="clean = ~word.padding.any() & ~word.rest.any()",
-        new="clean = ~word.padding.any()",
+        old="clean.eq(right & ~word.padding.any())",
+        new="clean.eq(right)",
         check="control_words bench",
     ),
     Fault(
@@ -901,6 +907,22 @@ FAULTS = (
         old="full.eq(counted == depth)",
         new="full.eq(0)",
         check="hold bench",
+    ),
+    Fault(
+        name="control-check",
+        meaning="a control word means something though its check is wrong",
+        file="rtl/link/control_words.py",
+        old="clean.eq(right & ~word.padding.any())",
+        new="clean.eq(~word.padding.any())",
+        check="control_words bench",
+    ),
+    Fault(
+        name="link-stuck",
+        meaning="a frame does not end while the PCS is down",
+        file="rtl/link/link.py",
+        old="framer.o.ready.eq(self.to_pcs.ready | ~self.pcs_up)",
+        new="framer.o.ready.eq(self.to_pcs.ready)",
+        check="link bench",
     ),
     Fault(
         name="link-nack",
