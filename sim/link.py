@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.link.config import LinkConfig, Policy
+from models.link.config import DownPolicy, LinkConfig
 from models.link.trial import LinkRun, LinkTrial
 from sim import BUILD
 from sim.report import commit, versions, write
@@ -38,7 +38,7 @@ def parse(text: str) -> tuple[LinkTrial, str, Path]:
         "config": LinkConfig(**trial["config"]),
         "sizes": tuple(trial["sizes"]),
         "down": tuple(tuple(cut) for cut in trial["down"]),
-        "policy": Policy(trial["policy"]),
+        "policy": DownPolicy(trial["policy"]),
     }
     return LinkTrial(**trial), values["engine"], Path(values["folder"])
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.config import NODE, PROTO, RACK, TINY
-from models.link.config import HOP_CYCLES, LinkConfig, Policy, link_of
+from models.link.config import HOP_CYCLES, DownPolicy, LinkConfig, link_of
 from models.link.trial import LinkRun, LinkTrial
 from sim import cli
 from sim.link import WRONG, dump, numbers, parse, run
@@ -78,7 +78,7 @@ def test_nothing_is_lost_in_silence(config, bad):
 def test_cut_for_longer_than_allowed_is_told():
     """All that was kept is given up, is counted, and what comes after it passes."""
     config = SMALL.with_(pcs_lost_ns=1000)
-    found = results(config, frames=2000, down=((4000, 8000),), policy=Policy.BLOCK)
+    found = results(config, frames=2000, down=((4000, 8000),), policy=DownPolicy.BLOCK)
     counters = found["counters"]["end 0"]
     assert unharmed(found) and counters["flushed"] == 1 and counters["tx_init"] >= 2
     assert 0 < found["given_up"] < 200 and found["delivered"] > 3800
@@ -87,8 +87,8 @@ def test_cut_for_longer_than_allowed_is_told():
 def test_what_comes_while_the_link_is_down_is_discarded_or_waits():
     config = SMALL.with_(pcs_lost_ns=1000)
     cut = {"frames": 2000, "down": ((4000, 9000),)}
-    waits = results(config, policy=Policy.BLOCK, **cut)
-    goes = results(config, policy=Policy.DISCARD, **cut)
+    waits = results(config, policy=DownPolicy.BLOCK, **cut)
+    goes = results(config, policy=DownPolicy.DISCARD, **cut)
     assert unharmed(waits) and unharmed(goes)
     assert goes["given_up"] > 10 * waits["given_up"]
     assert goes["counters"]["end 0"]["tx_discard"] > 0 == waits["counters"]["end 0"]["tx_discard"]

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from models.config import NODE
-from models.link.config import LinkConfig, Policy, link_of
+from models.link.config import DownPolicy, LinkConfig, link_of
 from models.link.trial import LinkTrial
 from sim.link import run
 
@@ -84,7 +84,7 @@ def test_what_comes_while_all_is_mended_is_discarded_and_told(carried):
         frames=2400,
         sizes=(64, 260),
         down=((1500, 1500 + cycles),),
-        policy=Policy.DISCARD,
+        policy=DownPolicy.DISCARD,
     )
     assert found["tx_discard"] > 0 and found["flushed"] == 1
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.config import NODE
-from models.link.config import LinkConfig, Policy, ReceiverState, SenderState, link_of
+from models.link.config import DownPolicy, LinkConfig, ReceiverState, SenderState, link_of
 from models.link.retry_receiver import EVENTS as RECEIVER_EVENTS
 from models.link.retry_receiver import RetryReceiverModel
 from models.link.retry_sender import EVENTS as SENDER_EVENTS
@@ -56,7 +56,7 @@ class Loop:
         self.accepted, self.delivered, self.packets, self.broken = [], [], 0, 0
         self.got, self.first, self.fate, self.header, self.standing = b"", True, "", 0, 0
         self.dead = False  # nothing that begins gets through
-        self.sender.inputs.policy[0] = Policy.BLOCK
+        self.sender.inputs.policy[0] = DownPolicy.BLOCK
         self.sender.inputs.enable[0] = self.sender.inputs.pcs_up[0] = 1
         self.receiver.inputs.enable[0] = 1
 
@@ -208,7 +208,7 @@ def in_order(some, of) -> bool:
     return all(any(packet == other for other in rest) for packet in some)
 
 
-@pytest.mark.parametrize("policy", [Policy.DISCARD, Policy.BLOCK, Policy.BEST_EFFORT])
+@pytest.mark.parametrize("policy", [DownPolicy.DISCARD, DownPolicy.BLOCK, DownPolicy.BEST_EFFORT])
 def test_link_recovers_from_a_dead_line_and_loses_what_it_says(policy):
     config = SMALL.with_(replay_count_max=3)
     loop = Loop(config, loss=0.01)
@@ -223,18 +223,18 @@ def test_link_recovers_from_a_dead_line_and_loses_what_it_says(policy):
     assert loop.seen["sender flushed"] >= 4
     gone = len(loop.accepted) - len(loop.delivered)
     assert in_order(loop.delivered, loop.accepted)
-    if policy == Policy.BLOCK:
+    if policy == DownPolicy.BLOCK:
         assert 0 < gone <= loop.seen["sender lost"]
-    if policy == Policy.DISCARD:
+    if policy == DownPolicy.DISCARD:
         # Those that were broken are not in `accepted`.
         assert 0 < gone <= loop.seen["sender lost"] + loop.seen["sender tx_discard"]
-    assert bool(loop.seen["sender tx_discard"]) == (policy == Policy.DISCARD)
+    assert bool(loop.seen["sender tx_discard"]) == (policy == DownPolicy.DISCARD)
 
 
 def test_reconfiguration_loses_nothing():
     """Whatever the policy is: what was taken is acknowledged first, then packets wait."""
     loop = Loop(SMALL, loss=0.05)
-    loop.sender.inputs.policy[0] = Policy.DISCARD
+    loop.sender.inputs.policy[0] = DownPolicy.DISCARD
     while loop.sender.state.state[0] != SenderState.ADVANCE:
         loop.run(1, load=0)
     for _ in range(5):
@@ -255,7 +255,7 @@ def test_reconfiguration_loses_nothing():
 
 def test_every_state_and_event_is_reached():
     loop = Loop(SMALL.with_(replay_count_max=3), loss=0.05, stall=60)
-    loop.sender.inputs.policy[0] = Policy.DISCARD
+    loop.sender.inputs.policy[0] = DownPolicy.DISCARD
     for _ in range(4):
         loop.run(2000)
         loop.back[0] = {"ack": {"sequence": 1 << 19}}

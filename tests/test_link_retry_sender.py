@@ -3,7 +3,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from models.config import NODE
-from models.link.config import LinkConfig, Policy, SenderState, link_of
+from models.link.config import DownPolicy, LinkConfig, SenderState, link_of
 from models.link.retry_sender import RetrySenderModel
 from rtl.link.retry_sender import RetrySender
 from sim.verilator import run_bench
@@ -60,7 +60,7 @@ def test_rtl_latency_is_one_cycle_and_a_nack_is_answered_in_five():
         assert ctx.get(dut.o.valid) and not ctx.get(dut.o.payload.llr)  # OFF
 
         ctx.set(dut.enable, 1)
-        ctx.set(dut.policy, Policy.BLOCK)
+        ctx.set(dut.policy, DownPolicy.BLOCK)
         await ctx.tick()
         assert ctx.get(dut.state) == SenderState.INIT and ctx.get(dut.init.valid)
         assert not ctx.get(dut.i.ready)
@@ -91,7 +91,7 @@ def begin(model):
     """Into ADVANCE, with packets of two flits on ``i``."""
     i = model.inputs
     i.enable[0] = i.pcs_up[0] = i.o_ready[0] = i.init_ready[0] = 1
-    i.policy[0] = Policy.BLOCK
+    i.policy[0] = DownPolicy.BLOCK
     model.step()
     i.init_echo_valid[0] = i.init_echo_value[0] = 1
     model.step()

@@ -14,7 +14,7 @@ from models.link.wire import (
     frame_words,
 )
 
-__all__ = ["NS_PER_METRE", "LinkConfig", "Policy", "ReceiverState", "SenderState", "link_of"]
+__all__ = ["NS_PER_METRE", "DownPolicy", "LinkConfig", "ReceiverState", "SenderState", "link_of"]
 
 MAX_METRES = 100_000
 NS_PER_METRE = 5  # copper and fibre alike, within 5 %
@@ -42,7 +42,7 @@ class ReceiverState(IntEnum):
     NACK_SENT = 3  # waits for the frame that it asked for
 
 
-class Policy(IntEnum):
+class DownPolicy(IntEnum):
     """What becomes of packets while the sender is in INIT or FLUSH; 3 is BLOCK, too."""
 
     DISCARD = 0

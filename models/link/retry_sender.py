@@ -8,7 +8,7 @@ other, and a timer is the cycle in which something last happened.
 from collections import namedtuple
 
 from models.compiled import compiled, inner
-from models.link.config import LinkConfig, Policy, SenderState
+from models.link.config import DownPolicy, LinkConfig, SenderState
 from models.link.wire import SEQUENCE_BITS
 from models.record import allocate
 
@@ -49,7 +49,7 @@ Parameters = namedtuple(
 )
 
 OFF, INIT, ADVANCE, REPLAY, FLUSH = (int(state) for state in SenderState)
-DISCARD, BEST_EFFORT = int(Policy.DISCARD), int(Policy.BEST_EFFORT)
+DISCARD, BEST_EFFORT = int(DownPolicy.DISCARD), int(DownPolicy.BEST_EFFORT)
 HOLD, NUMBERED, PLAIN, DISCARDED = range(4)  # fate of a packet
 NOTHING, GIVE_UP, REPEAT = range(3)  # decisions between frames
 (

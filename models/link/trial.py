@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
-from models.link.config import LinkConfig, Policy
+from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.theory import error_free, go_back_n
 from models.link.wire import COUNTED
@@ -55,7 +55,7 @@ class LinkTrial:
         Cycles in which the cable is cut, first one and the one after the last.
     ready : float
         Probability that a reader takes a flit.
-    policy : Policy
+    policy : DownPolicy
         What becomes of packets while the link is not up.
     seed : int
         Of sizes, errors and readers.
@@ -70,7 +70,7 @@ class LinkTrial:
     duplicate: float = 0.0
     down: tuple[tuple[int, ...], ...] = ()
     ready: float = 1.0
-    policy: Policy = Policy.BLOCK
+    policy: DownPolicy = DownPolicy.BLOCK
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from models.link.config import LinkConfig, Policy, ReceiverState, SenderState
+from models.link.config import DownPolicy, LinkConfig, ReceiverState, SenderState
 from models.link.wire import COUNTED
 from rtl.link.control_words import ControlWords
 from rtl.link.deframer import Deframer
@@ -84,7 +84,7 @@ class Link(wiring.Component):
                 "from_pcs": In(WordsSignature(config)),
                 "enable": In(1),
                 "pcs_up": In(1),
-                "policy": In(Policy),
+                "policy": In(DownPolicy),
                 "reconfigure": In(1),
                 "sender_state": Out(SenderState),
                 "receiver_state": Out(ReceiverState),

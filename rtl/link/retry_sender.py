@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from models.link.config import LinkConfig, Policy, SenderState
+from models.link.config import DownPolicy, LinkConfig, SenderState
 from models.link.wire import SEQUENCE_BITS
 from rtl.link.frame import FrameLayout
 from rtl.link.retry_receiver import InitLayout, InitSignature
@@ -76,7 +76,7 @@ class RetrySender(wiring.Component):
         Retry is wanted; else the state becomes OFF, where packets go without numbers.
     pcs_up : In(1)
         The PCS has a link.
-    policy : In(Policy)
+    policy : In(DownPolicy)
         What becomes of packets that begin in INIT or FLUSH.
     reconfigure : In(1)
         Begin no packet; be in FLUSH when all is acknowledged, and stay there while it is high. From
@@ -144,7 +144,7 @@ class RetrySender(wiring.Component):
                 "channel": In(5),
                 "enable": In(1),
                 "pcs_up": In(1),
-                "policy": In(Policy),
+                "policy": In(DownPolicy),
                 "reconfigure": In(1),
                 "ack": In(AckSignature()),
                 "nack": In(AckSignature()),
@@ -207,9 +207,9 @@ class RetrySender(wiring.Component):
                 advance & room & ~full & ~self.reconfigure & ~repeats & ~flushes & ~in_frame
             ),
             begins_plain.eq(
-                (state == SenderState.OFF) | (rests & (self.policy == Policy.BEST_EFFORT))
+                (state == SenderState.OFF) | (rests & (self.policy == DownPolicy.BEST_EFFORT))
             ),
-            begins_discarded.eq(rests & (self.policy == Policy.DISCARD)),
+            begins_discarded.eq(rests & (self.policy == DownPolicy.DISCARD)),
             is_plain.eq(Mux(in_frame, plain, begins_plain)),
             is_discarded.eq(Mux(in_frame, discarded, begins_discarded)),
             free.eq(~o.valid | o.ready),

@@ -6,7 +6,7 @@ from collections import Counter
 import cocotb
 import numpy as np
 
-from models.link.config import LinkConfig, Policy, SenderState
+from models.link.config import DownPolicy, LinkConfig, SenderState
 from models.link.retry_sender import EVENTS, RetrySenderModel
 from models.link.wire import SEQUENCE_BITS
 from rtl.link.retry_sender import RetrySender
@@ -87,7 +87,7 @@ async def matches_model(dut, errors: float, load: float, ready: float) -> None:
 
     i, packets, partner = model.inputs, Packets(config, rng, load), Partner(rng, errors)
     seen, states, flits, taken, silent = Counter(), Counter(), 0, False, 0
-    i.pcs_up[0], i.policy[0] = 1, Policy.BLOCK
+    i.pcs_up[0], i.policy[0] = 1, DownPolicy.BLOCK
     for _ in range(CYCLES):
         packets.offer(i, taken)
         partner.answer(i)
@@ -110,4 +110,5 @@ async def matches_model(dut, errors: float, load: float, ready: float) -> None:
         states[int(outputs.state[0])] += 1
         flits += int(outputs.o_valid[0] and i.o_ready[0])
     assert set(states) == set(SenderState) and flits > 0.05 * CYCLES, (states, flits)
-    assert all(seen[name] for name in EVENTS), seen
+    # With few errors a NACK may never come.
+    assert all(seen[name] for name in EVENTS if errors > 0.01 or name != "rx_nack"), seen
