@@ -110,5 +110,6 @@ async def matches_model(dut, errors: float, load: float, ready: float) -> None:
         states[int(outputs.state[0])] += 1
         flits += int(outputs.o_valid[0] and i.o_ready[0])
     assert set(states) == set(SenderState) and flits > 0.05 * CYCLES, (states, flits)
-    # With few errors a NACK may never come.
-    assert all(seen[name] for name in EVENTS if errors > 0.01 or name != "rx_nack"), seen
+    # With few errors the link is seldom down, and a NACK may never come.
+    rare = () if errors > 0.01 else ("rx_nack", "tx_discard", "flushed", "lost", "tx_init")
+    assert all(seen[name] for name in EVENTS if name not in rare), seen
