@@ -113,6 +113,6 @@ async def matches_model(dut, errors: float, load: float, ready: float) -> None:
         states[int(outputs.state[0])] += 1
         flits += int(outputs.o_valid[0] and i.o_ready[0])
     assert set(states) == set(SenderState) and flits > 0.05 * CYCLES, (states, flits)
-    # With few errors the link is seldom down, and a NACK may never come.
-    rare = () if errors > 0.01 else ("rx_nack", "flushed", "lost")
+    # What is given up may be nothing; with few errors that is seldom, and a NACK may never come.
+    rare = ("lost",) if errors > 0.01 else ("rx_nack", "flushed", "lost")
     assert all(seen[name] for name in EVENTS if name not in rare), seen
