@@ -62,7 +62,7 @@ class Watch:
     """What the bench leaves for the process that started it, and what that asks of it."""
 
     def __init__(self, folder: Path):
-        self.folder, self.compared, self.told = folder, 0, 0.0
+        self.folder, self.compared, self.mismatches, self.told = folder, 0, 0, 0.0
 
     def wants_end(self, run: LinkRun) -> bool:
         """Tell how far it is; True if it is to be stopped."""
@@ -73,8 +73,8 @@ class Watch:
 
     def write(self, run: LinkRun) -> None:
         """The results, complete or not."""
-        found = run.results() | {"complete": run.done, "cycles_compared": self.compared}
-        write(self.folder / "bench.json", found)
+        found = {"cycles_compared": self.compared, "mismatches": self.mismatches}
+        write(self.folder / "bench.json", run.results() | found | {"complete": run.done})
 
 
 def run(
@@ -90,7 +90,7 @@ def run(
     """
     folder = (output or BUILD / "link" / trial.config.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("results.json", "bench.json", "progress.json", "stop"):
+    for name in ("results.json", "bench.json", "bench.log", "progress.json", "stop"):
         (folder / name).unlink(missing_ok=True)
     console = Console(stderr=as_json)
     config = trial.config
@@ -101,16 +101,17 @@ def run(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     failure = ""
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
-        task = progress.add_task("delivered", total=2 * trial.frames)
+        task = progress.add_task("compiling, which is kept", total=2 * trial.frames)
+
+        def tell(delivered: int) -> None:
+            progress.update(task, description="delivered", completed=delivered)
+
         if engine == "model":
-            found = _in_model(trial, lambda done: progress.update(task, completed=done))
+            found = _in_model(trial, tell)
         else:
-            found, failure = _in_bench(
-                trial, engine, folder, lambda done: progress.update(task, completed=done)
-            )
+            found, failure = _in_bench(trial, engine, folder, tell)
     results = {
         **found,
-        "mismatches": int(bool(failure) and "cycle " in failure),
         "engine": engine,
         "seed": trial.seed,
         "trial": asdict(trial),
@@ -138,21 +139,23 @@ def _in_model(trial: LinkTrial, tell) -> dict[str, Any]:
             tell(going.delivered)
     except KeyboardInterrupt:
         pass
-    return going.results() | {"complete": going.done, "cycles_compared": 0}
+    return going.results() | {"complete": going.done, "cycles_compared": 0, "mismatches": 0}
 
 
 def _in_bench(trial: LinkTrial, engine: str, folder: Path, tell) -> tuple[dict[str, Any], str]:
     """The RTL in a process of its own, as a simulator cannot be interrupted."""
     command = [sys.executable, "-c", "from sim.link import bench; bench()"]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdin and process.stdout
+    log = folder / "bench.log"
+    with log.open("w") as said:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdin
     process.stdin.write(dump(trial, engine, folder))
     process.stdin.close()
     try:
@@ -163,7 +166,7 @@ def _in_bench(trial: LinkTrial, engine: str, folder: Path, tell) -> tuple[dict[s
     except KeyboardInterrupt:
         (folder / "stop").touch()
         process.wait()
-    text = process.stdout.read()
+    text = log.read_text(errors="replace")
     if not (folder / "bench.json").exists():
         empty = dict.fromkeys((*WRONG, "offered", "delivered"), 0)
         return empty | {"complete": False}, text

@@ -41,7 +41,11 @@ async def in_lockstep(run: LinkRun, bench: Lockstep, watch: Watch) -> None:
         kept = [side.copy() for side in run.flats]  # as the model goes on from here
         for n in range(ran):
             bench.model.load(run.traces[0][n], run.traces[1][n])
-            await bench.step()
+            try:
+                await bench.step()
+            except AssertionError:
+                watch.mismatches += 1
+                raise
             watch.compared += 1
         for side, values in zip(run.flats, kept, strict=True):
             side[:] = values

@@ -31,7 +31,7 @@ __all__ = ["LinkRun", "LinkTrial", "link_drive", "link_settle"]
 START = 8  # cycle of the first packet: in the first ones of all retry is off
 SMALLEST = 16  # bytes of a packet with room for its sequence number
 MOST_FRAMES = 10_000_000  # some 200 bytes of memory each
-LAST_CYCLE = 1 << 60
+LAST_CYCLE = 1_000_000_000
 LOST, DISCARDED = COUNTED.index("lost"), COUNTED.index("tx_discard")
 CHUNK = 1 << 12  # cycles between two looks at whether all has come
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.config import NODE, PROTO, RACK
-from models.link.config import link_of
+from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkRun, LinkTrial
 from sim.bench.check import Check
 from sim.bench.runner import FOLDER, Runner, middle
@@ -13,6 +13,7 @@ __all__ = ["link"]
 
 CLOSE = 0.005  # of theory, without errors
 NEAR = 0.05  # and with
+HOP = 6  # cycles
 CLEAN = [link_of(config) for config in (PROTO, NODE, RACK)]
 FAR = [link_of(config, length_m=500) for config in (PROTO, NODE, RACK)]
 BAD = link_of(NODE)
@@ -20,6 +21,21 @@ SIZES = (64, 256, 1024, 4160)
 RATES = (1e-8, 1e-7, 1e-6, 1e-5)
 WRONG = ("lost", "duplicated", "reordered", "corrupted")
 FRAMES = 20_000
+
+
+def hop(config: LinkConfig) -> int:
+    """Cycles that a hop adds in cut-through, beyond the cable and those in which words come.
+
+    A flit needs its preamble, its words and the one behind them.
+    """
+    config = config.with_(line_gbps=None, length_m=0)
+    size = max(config.min_packet_bytes, config.flit_bytes)
+    run = LinkRun(LinkTrial(config=config, frames=1, sizes=(max(16, size),)))
+    while not run.done:
+        run.advance()
+    words = -(-(2 + config.words) // config.words_per_cycle)
+    took = run.packets.departed - run.packets.injected
+    return int(took.max()) - run.channel.delay - (words - 1)
 
 
 def outcome(trial: LinkTrial) -> dict[str, Any]:
@@ -63,6 +79,9 @@ def link(runner: Runner) -> list[Check]:
         else:
             what = f"{config.name}, {config.length_m:g} m, {trial.sizes[0]} B, off theory"
         checks.append(Check(what, abs(off), "<=", NEAR if trial.ber else CLOSE, note))
+    for config in CLEAN:
+        what = f"{config.name}, cycles that a hop adds in cut-through"
+        checks.append(Check(what, hop(config), "<=", HOP))
     checks.append(Check("packets lost, duplicated or reordered in silence", wrong, "==", 0))
     draw(curve)
     return checks
