@@ -6,18 +6,16 @@ from amaranth.lib.wiring import In, Out
 
 from models.link.wire import Control
 from rtl.link.crc import word_check
-from rtl.link.frame import ControlLayout
-from rtl.link.retry_receiver import InitLayout, InitSignature, SequenceLayout
-from rtl.link.retry_sender import AckSignature
+from rtl.link.frame import (
+    AckSignature,
+    ControlLayout,
+    ControlSignature,
+    InitLayout,
+    InitSignature,
+    SequenceLayout,
+)
 
-__all__ = ["ControlSignature", "ControlWords"]
-
-
-class ControlSignature(wiring.Signature):
-    """A control word has come."""
-
-    def __init__(self):
-        super().__init__({"valid": Out(1), "payload": Out(ControlLayout())})
+__all__ = ["ControlWords"]
 
 
 class ControlWords(wiring.Component):

@@ -18,7 +18,7 @@ from models.link.wire import (
     Control,
 )
 from rtl.link.crc import after_zeros, header_check, remainder
-from rtl.link.frame import ControlLayout, ReceivedLayout, WordsLayout
+from rtl.link.frame import ControlSignature, ReceivedSignature, WordsSignature
 from rtl.link.shifter import shift_down, shift_up
 
 __all__ = ["Deframer"]
@@ -71,14 +71,11 @@ class Deframer(wiring.Component):
 
     def __init__(self, config: LinkConfig):
         self.config = config
-        words = wiring.Signature({"valid": Out(1), "words": Out(WordsLayout(config))})
-        flits = wiring.Signature({"valid": Out(1), "payload": Out(ReceivedLayout(config))})
-        control = wiring.Signature({"valid": Out(1), "payload": Out(ControlLayout())})
         super().__init__(
             {
-                "i": In(words),
-                "o": Out(flits),
-                "control": Out(control),
+                "i": In(WordsSignature(config)),
+                "o": Out(ReceivedSignature(config)),
+                "control": Out(ControlSignature()),
                 "malformed": Out(1),
                 "overrun": Out(1),
             }

@@ -1,11 +1,24 @@
-"""Layouts of what passes between the blocks of a link: words, flits of frames, control words."""
+"""What passes between the blocks of a link: words, flits of frames, control words."""
 
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
 
 from models.link.config import LinkConfig
 from models.link.wire import SEQUENCE_BITS
 
-__all__ = ["ControlLayout", "FrameLayout", "ReceivedLayout", "WordsLayout"]
+__all__ = [
+    "AckSignature",
+    "ControlLayout",
+    "ControlSignature",
+    "FrameLayout",
+    "InitLayout",
+    "InitSignature",
+    "ReceivedLayout",
+    "ReceivedSignature",
+    "SequenceLayout",
+    "WordsLayout",
+    "WordsSignature",
+]
 
 
 class WordsLayout(data.StructLayout):
@@ -118,3 +131,52 @@ class ControlLayout(data.StructLayout):
                 "rest": 8,
             }
         )
+
+
+class SequenceLayout(data.StructLayout):
+    """What an ACK or NACK says: the last good sequence number."""
+
+    def __init__(self):
+        super().__init__({"sequence": SEQUENCE_BITS})
+
+
+class InitLayout(data.StructLayout):
+    """What an INIT or INIT_ECHO says: the first sequence number, and which INIT it is."""
+
+    def __init__(self):
+        super().__init__({"sequence": SEQUENCE_BITS, "value": 16})
+
+
+class WordsSignature(wiring.Signature):
+    """Words from the PCS, which does not wait."""
+
+    def __init__(self, config: LinkConfig):
+        super().__init__({"valid": Out(1), "words": Out(WordsLayout(config))})
+
+
+class ReceivedSignature(wiring.Signature):
+    """A flit from the deframer, which cannot wait."""
+
+    def __init__(self, config: LinkConfig):
+        super().__init__({"valid": Out(1), "payload": Out(ReceivedLayout(config))})
+
+
+class ControlSignature(wiring.Signature):
+    """A control word has come."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "payload": Out(ControlLayout())})
+
+
+class InitSignature(wiring.Signature):
+    """An INIT or INIT_ECHO has come."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "sequence": Out(SEQUENCE_BITS), "value": Out(16)})
+
+
+class AckSignature(wiring.Signature):
+    """An ACK or NACK has come."""
+
+    def __init__(self):
+        super().__init__({"valid": Out(1), "sequence": Out(SEQUENCE_BITS)})

@@ -8,14 +8,14 @@ from models.link.config import DownPolicy, LinkConfig, ReceiverState, SenderStat
 from models.link.wire import COUNTED
 from rtl.link.control_words import ControlWords
 from rtl.link.deframer import Deframer
-from rtl.link.frame import WordsLayout
+from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.link.framer import Framer
 from rtl.link.hold import Hold
 from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.packet import AxisLayout
 
-__all__ = ["Link", "LinkEventsSignature", "WordsSignature"]
+__all__ = ["Link", "LinkEventsSignature"]
 
 
 class LinkEventsSignature(wiring.Signature):
@@ -23,13 +23,6 @@ class LinkEventsSignature(wiring.Signature):
 
     def __init__(self, config: LinkConfig):
         super().__init__(dict.fromkeys(COUNTED, Out(1)) | {"lost": Out(range(config.window + 1))})
-
-
-class WordsSignature(wiring.Signature):
-    """Words from the PCS, which does not wait."""
-
-    def __init__(self, config: LinkConfig):
-        super().__init__({"valid": Out(1), "words": Out(WordsLayout(config))})
 
 
 class Link(wiring.Component):

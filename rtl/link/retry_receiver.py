@@ -3,50 +3,15 @@
 from enum import IntEnum
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig, ReceiverState
 from models.link.wire import SEQUENCE_BITS
-from rtl.link.frame import ReceivedLayout
+from rtl.link.frame import InitLayout, InitSignature, ReceivedSignature, SequenceLayout
 from rtl.packet import AxisLayout
 
-__all__ = [
-    "InitLayout",
-    "InitSignature",
-    "Kind",
-    "ReceivedSignature",
-    "RetryReceiver",
-    "SequenceLayout",
-]
-
-
-class SequenceLayout(data.StructLayout):
-    """What an ACK or NACK says: the last good sequence number."""
-
-    def __init__(self):
-        super().__init__({"sequence": SEQUENCE_BITS})
-
-
-class InitLayout(data.StructLayout):
-    """What an INIT or INIT_ECHO says: the first sequence number, and which INIT it is."""
-
-    def __init__(self):
-        super().__init__({"sequence": SEQUENCE_BITS, "value": 16})
-
-
-class InitSignature(wiring.Signature):
-    """An INIT or INIT_ECHO has come."""
-
-    def __init__(self):
-        super().__init__({"valid": Out(1), "sequence": Out(SEQUENCE_BITS), "value": Out(16)})
-
-
-class ReceivedSignature(wiring.Signature):
-    """A flit from the deframer, which cannot wait."""
-
-    def __init__(self, config: LinkConfig):
-        super().__init__({"valid": Out(1), "payload": Out(ReceivedLayout(config))})
+__all__ = ["Kind", "RetryReceiver"]
 
 
 class Kind(IntEnum):

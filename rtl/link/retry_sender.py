@@ -7,18 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from models.link.config import DownPolicy, LinkConfig, SenderState
 from models.link.wire import SEQUENCE_BITS
-from rtl.link.frame import FrameLayout
-from rtl.link.retry_receiver import InitLayout, InitSignature
+from rtl.link.frame import AckSignature, FrameLayout, InitLayout, InitSignature
 from rtl.packet import AxisLayout
 
-__all__ = ["AckSignature", "RetrySender"]
-
-
-class AckSignature(wiring.Signature):
-    """An ACK or NACK has come."""
-
-    def __init__(self):
-        super().__init__({"valid": Out(1), "sequence": Out(SEQUENCE_BITS)})
+__all__ = ["RetrySender"]
 
 
 EVENTS = (
