@@ -111,6 +111,8 @@ def test_loss_that_nobody_told_is_lost():
 
 def test_latency_is_that_of_the_docstring():
     assert {hop(config) for config in LINKS} == {HOP_CYCLES}
+    held = [link_of(config, store_and_forward=True) for config in (NODE, RACK)]  # a flit, a packet
+    assert {hop(config) for config in held} == {HOP_CYCLES + 2}
 
 
 def test_trial_survives_the_way_to_the_bench(tmp_path):

@@ -82,6 +82,10 @@ def link(runner: Runner) -> list[Check]:
     for config in CLEAN:
         what = f"{config.name}, cycles that a hop adds in cut-through"
         checks.append(Check(what, hop(config), "<=", HOP))
+    held = BAD.with_(store_and_forward=True)
+    checks.append(
+        Check(f"{BAD.name}, the same in store-and-forward, a packet of a flit", hop(held))
+    )
     checks.append(Check("packets lost, duplicated or reordered in silence", wrong, "==", 0))
     draw(curve)
     return checks
