@@ -18,6 +18,8 @@ from models.record import allocate, records
 from models.word import low_bits, odd
 
 __all__ = [
+    "EMPTY",
+    "EXTRA",
     "EgressInputs",
     "EgressModel",
     "EgressOutputs",
@@ -30,7 +32,7 @@ __all__ = [
 EgressInputs = namedtuple(
     "EgressInputs",
     "i_valid i_traffic_class i_flit_data i_flit_count i_flit_first i_flit_last i_flit_error "
-    "i_flit_mark i_flit_parity reset o_ready",
+    "i_flit_mark i_flit_parity permit reset o_ready",
 )
 EgressOutputs = namedtuple(
     "EgressOutputs",
@@ -40,7 +42,7 @@ EgressOutputs = namedtuple(
 EgressState = namedtuple("EgressState", "lines queues deficit front flits data")
 LINE = (
     "accepts ended in_packet owner check check_class check_first check_wrong issued memory fetch "
-    "front_head front_flits promised o sending discarding stored occupancy"
+    "front_head front_flits promised o sending discarding permitted stored occupancy"
 )
 QUEUE = "stored head tail"
 FLIT = "count last error mark"
@@ -188,7 +190,7 @@ def arrive(p, state, inputs, n):
 def issue(p, state, judged, n):
     """Which flit goes on its way: its slot, or EMPTY; it is ``judged`` if that skips its queue.
 
-    It is the next of the packet under way or else the first of another.
+    It is the next of the packet under way or else the first of another, whose class has its permit.
     """
     line = state.lines[n]
     if line.promised == FRONT_FLITS:
@@ -199,11 +201,16 @@ def issue(p, state, judged, n):
         if judged == EMPTY or behind:
             return EMPTY
         slot, c = judged, line.check_class
+        if not (line.in_packet or line.permitted >> c & 1):
+            return EMPTY
     else:
         if not line.in_packet:
             requests = 0
             for other in range(p.classes):
                 requests |= (state.queues[n, other].stored > 0) << other
+            requests &= line.permitted
+            if requests == 0:
+                return EMPTY
             c = class_arbiter_pick(p, state.deficit[n], requests)
         queue = state.queues[n, c]
         if queue.stored == 0:
@@ -258,6 +265,7 @@ def egress_clock(p, state, inputs, outputs, n):
     line.fetch, line.memory = line.memory, line.issued
     line.issued = EMPTY if passes else slot
     arrive(p, state, inputs, n)
+    line.permitted = (1 << p.classes) - 1 if inputs.reset[n] else inputs.permit[n]
     line.accepts = accepts
 
 
@@ -270,7 +278,7 @@ def egress_step(p, state, inputs, outputs):
 
 
 class EgressModel:
-    """``instances`` output ports."""
+    """``instances`` output ports; all is permitted unless ``inputs.permit`` says otherwise."""
 
     def __init__(self, config: SwitchConfig, instances: int = 1):
         self.config, self.instances = config, instances
@@ -278,6 +286,7 @@ class EgressModel:
         inputs, outputs = egress_shapes(config, instances)
         self.inputs = allocate(EgressInputs, inputs)
         self.outputs = allocate(EgressOutputs, outputs)
+        self.inputs.permit[:] = (1 << config.classes) - 1
         self.reset()
 
     def reset(self) -> None:

@@ -39,8 +39,8 @@ __all__ = ["SwitchInputs", "SwitchModel", "SwitchOutputs", "switch_cycle"]
 
 SwitchInputs = namedtuple(
     "SwitchInputs",
-    "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user o_ready enable drain "
-    "reset inject program_valid program_partition program_address program_mask",
+    "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user o_ready permit enable "
+    "drain reset inject program_valid program_partition program_address program_mask",
 )
 SwitchOutputs = namedtuple(
     "SwitchOutputs",
@@ -110,6 +110,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             for name in crossbar_out._fields
             if name != "moving"
         },
+        permit=inputs.permit[0],
         reset=np.zeros(n, dtype=np.int64),
         o_ready=inputs.o_ready[0],
     )
@@ -246,7 +247,10 @@ def switch_step(p, inputs, outputs, parts):
 
 
 class SwitchModel:
-    """The whole switch; see docs/microarchitecture.md."""
+    """The whole switch; see docs/microarchitecture.md.
+
+    All is permitted unless ``inputs.permit`` says otherwise.
+    """
 
     def __init__(self, config: SwitchConfig):
         self.config = config
@@ -254,6 +258,7 @@ class SwitchModel:
         inputs, outputs = switch_shapes(config)
         self.inputs = allocate(SwitchInputs, inputs)
         self.outputs = allocate(SwitchOutputs, outputs)
+        self.inputs.permit[:] = (1 << config.classes) - 1
         self.reset()
 
     def reset(self) -> None:

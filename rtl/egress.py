@@ -121,8 +121,9 @@ class Egress(wiring.Component):
     """Queue the flits of each class and send them packet by packet.
 
     Latency: 2 cycles from ``i`` to ``o`` if nothing waits, of which one is for the check; 6 by way
-    of the queue. Throughput: 1 flit per cycle in and out, packets of one flit and changes of class
-    included.
+    of the queue. A class that waits for its ``permit`` sends all others by way of their queues.
+    Throughput: 1 flit per cycle in and out, packets of one flit and changes of class included, and
+    also while other classes wait for theirs.
     Backpressure: none on ``i``: who sends looks at ``accepts`` in time.
     Source: docs/microarchitecture.md, egress.
 
@@ -138,9 +139,14 @@ class Egress(wiring.Component):
         Flits from the crossbar, one packet at a time. Its parity is checked; a flit where it is
         wrong ends its packet with an error. What follows the end of a packet, up to the next
         ``first``, is discarded.
+    permit : In(classes)
+        Bit ``c`` lets packets of class ``c`` begin to leave, in the cycle after; a packet under way
+        goes on to its end. What has begun when it falls is up to ``FRONT_FLITS + 1`` flits that
+        ``o`` has yet to hand over, and the rest of the last packet of them. All if not connected.
     reset : In(1)
         Flush: in the cycles after those in which it is high, flits leave the queues but are not
-        sent; at its fall the packet then under way is flushed to its end.
+        sent; at its fall the packet then under way is flushed to its end. All classes are permitted
+        meanwhile.
     accepts : Out(classes)
         Bit ``c`` is high while the queue of class ``c`` has room for a connection that is granted
         in this cycle, and for all that may be on its way before it. Registers.
@@ -161,6 +167,8 @@ class Egress(wiring.Component):
         Flits in the queue of each class. Proofs read it.
     held : Signal(classes)
         State: which queues hold a flit. Proofs read it.
+    begins : Signal(classes)
+        One-hot or zero: a packet begins to leave in this cycle. Proofs read it.
     owner : Signal(classes)
         State: class of the packet under way, one-hot or zero. Proofs read it.
     checked : Signal(1)
@@ -172,12 +180,14 @@ class Egress(wiring.Component):
         depth = range(config.egress_depth + 1)
         self.stored = [Signal(depth, name=f"stored_{c}") for c in range(config.classes)]
         self.held = Signal(config.classes)
+        self.begins = Signal(config.classes)
         self.owner = Signal(config.classes)
         self.checked = Signal()
         self.checked_class = Signal(range(config.classes))
         super().__init__(
             {
                 "i": In(ArrivalSignature(config)),
+                "permit": In(config.classes, init=-1 % (1 << config.classes)),
                 "reset": In(1),
                 "accepts": Out(config.classes, init=-1 % (1 << config.classes)),
                 "o": Out(stream.Signature(AxisLayout(config))),
@@ -245,13 +255,21 @@ class Egress(wiring.Component):
 
         # Queues: each a ring in its part of the memory.
         held = self.held
+        # What may begin: ``held`` with its permit, and the flit in the check stage. Registers: the
+        # choice of a class has no time to spare.
+        permitted = self.permit | self.reset.replicate(config.classes)
+        requests, may_pass = Signal(config.classes), Signal()
+        in_packet = Signal()
+        m.d.sync += may_pass.eq(permitted.bit_select(self.i.traffic_class, 1))
         chosen = Signal(config.classes)  # one-hot or zero
         gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
         waits = held.any()  # whatever waits keeps all from passing: who is chosen takes longer
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
             gets.eq(chosen & held & room.replicate(config.classes)),
-            passes.eq(store & ~waits & ~issued & ~reading & ~fetched & room),
+            passes.eq(
+                store & ~waits & ~issued & ~reading & ~fetched & room & (in_packet | may_pass)
+            ),
             puts.eq(stores & ~passes.replicate(config.classes)),
         ]
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
@@ -261,9 +279,11 @@ class Egress(wiring.Component):
         m.d.sync += [joined.eq(puts), left.eq(gets)]
         for c in classes:
             stored, before = self.stored[c], Signal.like(self.stored[c], name=f"before_{c}")
+            holds = puts[c] | (held[c] & ~(gets[c] & (stored == 1)))
             m.d.sync += [
                 before.eq(stored),
-                held[c].eq(puts[c] | (held[c] & ~(gets[c] & (stored == 1)))),
+                held[c].eq(holds),
+                requests[c].eq(holds & permitted[c]),
                 self.accepts[c].eq(stored <= config.accept_flits),
             ]
             # Whether a flit leaves is known late in a cycle: it is counted in the next.
@@ -294,34 +314,32 @@ class Egress(wiring.Component):
                 m.d.sync += tails[c].eq(tail + 1)
             with m.If(gets[c]):
                 m.d.sync += heads[c].eq(heads[c] + 1)
-        if config.classes == 1:
-            m.d.comb += chosen.eq(1)
-        else:
-            m.submodules.arbiter = arbiter = ClassArbiter(config, picks=2)
-            m.submodules.ends = ends = Ends(config)
-            in_packet, owner = Signal(), self.owner
-            last = Mux(passes, arriving.last, (ends.lasts & chosen).any())
-            m.d.comb += [
-                arbiter.request[0].eq(held),
-                arbiter.request[1].eq(stores),
-                arbiter.charge.eq(gets | (stores & ~puts)),
-                arbiter.refill.eq(
-                    ~in_packet & ((gets.any() & arbiter.spent[0]) | (passes & arbiter.spent[1]))
-                ),
-                chosen.eq(Mux(in_packet, owner, arbiter.grant[0])),
-                ends.puts.eq(stores),  # one that passes by leaves its queue empty, its end unread
-                ends.gets.eq(gets),
-                ends.tail.eq(write.addr),
-                ends.head.eq(Cat(head, reads)),
-                ends.last.eq(arriving.last),
-                ends.near.eq(near),
-                ends.far.eq(far),
-            ]
-            for c in classes:
-                with m.If(chosen[c]):
-                    m.d.comb += reads.eq(c)
-            with m.If(gets.any() | passes):
-                m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
+        m.submodules.arbiter = arbiter = ClassArbiter(config, picks=2)
+        m.submodules.ends = ends = Ends(config)
+        owner = self.owner
+        last = Mux(passes, arriving.last, (ends.lasts & chosen).any())
+        m.d.comb += [
+            arbiter.request[0].eq(requests),
+            arbiter.request[1].eq(stores),  # counts only if it passes by: then it may
+            arbiter.charge.eq(gets | (stores & ~puts)),
+            arbiter.refill.eq(
+                ~in_packet & ((gets.any() & arbiter.spent[0]) | (passes & arbiter.spent[1]))
+            ),
+            chosen.eq(Mux(in_packet, owner, arbiter.grant[0])),
+            self.begins.eq(Mux(in_packet, 0, gets | (stores & ~puts))),
+            ends.puts.eq(stores),  # one that passes by leaves its queue empty, its end unread
+            ends.gets.eq(gets),
+            ends.tail.eq(write.addr),
+            ends.head.eq(Cat(head, reads)),
+            ends.last.eq(arriving.last),
+            ends.near.eq(near),
+            ends.far.eq(far),
+        ]
+        for c in classes:
+            with m.If(chosen[c]):
+                m.d.comb += reads.eq(c)
+        with m.If(gets.any() | passes):
+            m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
 
         # The register at the memory's output is that of the block RAM, which nothing is written to
         # while it reads it: what is held was stored in an earlier cycle.

@@ -52,6 +52,9 @@ class Switch(wiring.Component):
         Packets of the lines, see ``models.packet``.
     o : Out(stream.Signature(AxisLayout)).array(ports)
         Packets to the lines. One that ends with ``user[0]`` is broken and not delivered.
+    permit : In(classes).array(ports)
+        Per output port: classes whose packets may begin to leave, as in ``rtl.egress``; all of them
+        if it is not connected.
     enable : In(ports)
         A port that is not enabled takes no new packets, and packets for it are dropped.
     drain : In(ports)
@@ -89,6 +92,7 @@ class Switch(wiring.Component):
             {
                 "i": In(packets).array(ports),
                 "o": Out(packets).array(ports),
+                "permit": In(config.classes, init=-1 % (1 << config.classes)).array(ports),
                 "enable": In(ports),
                 "drain": In(ports),
                 "reset": In(ports),
@@ -168,6 +172,7 @@ class Switch(wiring.Component):
                 crossbar.select[n].input.eq(select.input),
                 crossbar.select[n].traffic_class.eq(select.traffic_class),
                 scheduler.accepts[n].eq(egress.accepts),
+                egress.permit.eq(self.permit[n]),
                 egress.reset.eq(self.reset[n]),
                 self.egress_occupancy[n].eq(egress.occupancy),
                 self.delivered[n].eq(egress.delivered),

@@ -450,6 +450,22 @@ def sim(
     help="Probability that a reader takes a flit. One that does not in time has it sent again.",
 )
 @click.option(
+    "--credits",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Credits of each virtual channel: nothing is sent that the other end has no room for. "
+    "0 for none.",
+)
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="With --credits, the probability that a flit leaves the buffer behind the link in a "
+    "cycle.",
+)
+@click.option(
     "--store-and-forward",
     is_flag=True,
     help="Give a packet away only when its check sequence is known to be right.",
@@ -501,6 +517,7 @@ def link(
       lingyun link --ber 1e-6                            5 m between two ports of NODE
       lingyun link --config PROTO --ber 1e-5 --burst 32 --sizes 64,256,2048
       lingyun link --length-m 500 --sizes 65             full rate at any length
+      lingyun link --credits 200 --drain 0.5             a reader at half speed, held by credits
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
     """
     if engine != "model":
@@ -515,6 +532,7 @@ def link(
             length_m=length_m,
             store_and_forward=store_and_forward,
             replay_count_max=replays,
+            **({} if chances["credits"] else {"channels": 1}),
         ),
         sizes=numbers("--sizes", sizes or "", ","),
         down=tuple(numbers("--down", cut, ":", 2) for cut in cuts),

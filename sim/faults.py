@@ -37,7 +37,9 @@ from rtl.counters import Counters
 from rtl.egress import Egress
 from rtl.generator import Generator
 from rtl.ingress import Ingress
+from rtl.link.arrivals import Arrivals
 from rtl.link.control_words import ControlWords
+from rtl.link.credit_frame import CreditFrameReceiver, CreditFrameSender
 from rtl.link.credit_receiver import CreditReceiver
 from rtl.link.credit_sender import CreditSender
 from rtl.link.deframer import Deframer
@@ -56,6 +58,7 @@ from verif.link_pair import LinkPair
 from verif.proof.arbiter import ArbiterProof
 from verif.proof.class_arbiter import ClassArbiterProof
 from verif.proof.crossbar import CrossbarProof
+from verif.proof.egress import EgressProof
 from verif.proof.free_list import FreeListProof
 from verif.proof.generator import GeneratorProof
 from verif.proof.link_credit import LinkCreditProof
@@ -69,6 +72,9 @@ AT_ONCE = 2
 NOT_PASSED = 3  # exit status of a check that ran and failed
 WEIGHTED = TINY.with_(class_policy="weighted")
 DEEP = TINY.with_(name="TINY-4", iterations=4, class_policy="weighted")
+QUEUES = TINY.with_(  # small enough for a proof of the egress
+    max_packet_bytes=24, ingress_flits=6, reserve_flits=1, limit_flits=3, iterations=1
+).with_(egress_flits=26)
 THREE = TINY.with_(name="TINY-3", ports=3, classes=1, ingress_flits=37)  # shared room runs out
 STATIC = TINY.with_(name="TINY-static", reserve_flits=8, limit_flits=8)
 WAVEFRONT = TINY.with_(ports=3, iterations=1, scheduler="wavefront")
@@ -112,6 +118,14 @@ CABLE = LinkTrial(
     burst=4,
     ready=0.8,
     down=((900, 1300),),
+)
+GRANTED = replace(
+    CABLE,
+    config=link_of(TINY, name="TINY-credits", credit_bytes=16),
+    ready=1.0,
+    credits=48,
+    drain=0.4,
+    down=(),
 )
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 
@@ -161,6 +175,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "wavefront proof": lambda: prove(MatchingProof(WAVEFRONT), "wavefront", depth=2),
     "crossbar proof": lambda: prove(CrossbarProof(TINY), "crossbar", depth=4),
+    "egress proof": lambda: prove(
+        EgressProof(QUEUES, contents=False), "egress", depth=12, mode="bmc"
+    ),
     "egress bench": lambda: run_bench("egress", Egress(TINY), TINY, cycles=1000),
     "generator proof": lambda: prove(GeneratorProof(TINY, port=1), "generator", depth=5),
     "generator bench": lambda: run_bench(
@@ -190,7 +207,23 @@ CHECKS: dict[str, Callable[[], object]] = {
         mode="bmc",
     ),
     "hold bench": lambda: run_bench("link_hold", Hold(CABLE.config), CABLE.config, cycles=3000),
+    "arrivals bench": lambda: run_bench("link_arrivals", Arrivals(), RETRY, cycles=1600),
+    "credit_frame bench": lambda: run_bench(
+        "link_credit_frame_sender",
+        CreditFrameSender(FRAMES),
+        FRAMES,
+        module="verif.bench.link_credit_frame",
+        testcase="sender_matches_model",
+    ),
+    "credit_frame bench, receiver": lambda: run_bench(
+        "link_credit_frame_receiver",
+        CreditFrameReceiver(FRAMES),
+        FRAMES,
+        module="verif.bench.link_credit_frame",
+        testcase="receiver_matches_model",
+    ),
     "link bench": lambda: check_cable(CABLE),
+    "link bench, credits": lambda: check_cable(GRANTED),
     "link bench, store and forward": lambda: check_cable(HOLDS),
     # Proven by induction; that what is broken is no longer is told by a run that goes wrong.
     "retry proof": lambda: prove(
@@ -658,6 +691,46 @@ FAULTS = (
         check="egress bench",
     ),
     Fault(
+        name="permit-passes",
+        meaning="a packet passes by the queue without its permit",
+        file="rtl/egress.py",
+        old="& room & (in_packet | may_pass)",
+        new="& room",
+        check="egress bench",
+    ),
+    Fault(
+        name="permit-queue",
+        meaning="a packet leaves the queue without its permit",
+        file="rtl/egress.py",
+        old="requests[c].eq(holds & permitted[c])",
+        new="requests[c].eq(holds)",
+        check="egress proof",
+    ),
+    Fault(
+        name="permit-cuts",
+        meaning="a packet under way stops where its permit ends",
+        file="rtl/egress.py",
+        old="gets.eq(chosen & held & room.replicate(config.classes))",
+        new="gets.eq(chosen & requests & room.replicate(config.classes))",
+        check="egress bench",
+    ),
+    Fault(
+        name="permit-flush",
+        meaning="a reset leaves what has no permit in the queue",
+        file="rtl/egress.py",
+        old="permitted = self.permit | self.reset.replicate(config.classes)",
+        new="permitted = self.permit",
+        check="egress bench",
+    ),
+    Fault(
+        name="permit-wiring",
+        meaning="all outputs have the permits of the first",
+        file="rtl/switch.py",
+        old="egress.permit.eq(self.permit[n])",
+        new="egress.permit.eq(self.permit[0])",
+        check="switch bench",
+    ),
+    Fault(
         name="wiring",
         meaning="output and class of released room are swapped",
         file="rtl/switch.py",
@@ -720,8 +793,8 @@ FAULTS = (
         name="retry-overrun",
         meaning="a packet that lost a flit ends without an error",
         file="rtl/link/retry_receiver.py",
-        old="[waiting.last.eq(1), waiting.user.eq(1)]",
-        new="[waiting.last.eq(1)]",
+        old="[waiting.last.eq(1), waiting.user.eq(1), waiting.broken.eq(1)]",
+        new="[waiting.last.eq(1), waiting.broken.eq(1)]",
         check="retry_receiver bench",
     ),
     Fault(
@@ -877,6 +950,14 @@ FAULTS = (
         check="control_words bench",
     ),
     Fault(
+        name="control-update",
+        meaning="a CF_Update with a wrong check is believed",
+        file="rtl/link/control_words.py",
+        old="self.credit.valid.eq(valid & right)",
+        new="self.credit.valid.eq(valid)",
+        check="control_words bench",
+    ),
+    Fault(
         name="control-unknown",
         meaning="a word of no known type is not told",
         file="rtl/link/control_words.py",
@@ -909,6 +990,86 @@ FAULTS = (
         check="hold bench",
     ),
     Fault(
+        name="hold-poisoned",
+        meaning="a poisoned packet is forgotten like a broken copy",
+        file="rtl/link/hold.py",
+        old="broken.eq(ends & i.payload.broken)",
+        new="broken.eq(ends & i.payload.user[0])",
+        check="hold bench",
+    ),
+    Fault(
+        name="hold-way",
+        meaning="holds changes how a packet goes that has begun",
+        file="rtl/link/hold.py",
+        old="Mux(under_way, passed, ~self.holds & (count == 0))",
+        new="Mux(under_way & passed, ~self.holds, ~self.holds & (count == 0))",
+        check="hold bench",
+    ),
+    Fault(
+        name="hold-offer",
+        meaning="how a packet goes is open until its first flit is taken",
+        file="rtl/link/hold.py",
+        old="with m.If(i.valid):",
+        new="with m.If(i.valid & i.ready):",
+        check="hold bench",
+    ),
+    Fault(
+        name="hold-order",
+        meaning="a packet passes those that are stored",
+        file="rtl/link/hold.py",
+        old="~self.holds & (count == 0)",
+        new="~self.holds",
+        check="hold bench",
+    ),
+    Fault(
+        name="arrivals-told",
+        meaning="a CC_Update takes the verdict of the packet behind it",
+        file="rtl/link/arrivals.py",
+        old="needs.eq(end.kind != EndKind.TOLD)",
+        new="needs.eq(1)",
+        check="arrivals bench",
+    ),
+    Fault(
+        name="arrivals-early",
+        meaning="a verdict that comes with the end of its packet is not its own",
+        file="rtl/link/arrivals.py",
+        old="first.eq(Mux(count == 0, entry, read.data.entry))",
+        new="first.eq(read.data.entry)",
+        check="arrivals bench",
+    ),
+    Fault(
+        name="arrivals-vanish",
+        meaning="a copy is told of though the switch has dropped it",
+        file="rtl/link/arrivals.py",
+        old="tells & (end.kind == EndKind.BROKEN) & stores",
+        new="tells & (end.kind == EndKind.BROKEN)",
+        check="arrivals bench",
+    ),
+    Fault(
+        name="arrivals-pending",
+        meaning="a copy is pending from a cycle late on",
+        file="rtl/link/arrivals.py",
+        old="up & ((copies != 0) | another)",
+        new="up & (copies != 0)",
+        check="arrivals bench",
+    ),
+    Fault(
+        name="arrivals-full",
+        meaning="what finds no room takes the place of what waits",
+        file="rtl/link/arrivals.py",
+        old="enters.eq(comes & (count != MAX_WAITING))",
+        new="enters.eq(comes)",
+        check="arrivals bench",
+    ),
+    Fault(
+        name="arrivals-reset",
+        meaning="what completes in a reset is told of",
+        file="rtl/link/arrivals.py",
+        old="tells, up = leaves & ~self.reset, ~self.reset",
+        new="tells, up = leaves, ~self.reset",
+        check="arrivals bench",
+    ),
+    Fault(
         name="control-check",
         meaning="a control word means something though its check is wrong",
         file="rtl/link/control_words.py",
@@ -936,9 +1097,49 @@ FAULTS = (
         name="link-hold",
         meaning="packets pass the hold by",
         file="rtl/link/link.py",
-        old="if self.config.store_and_forward:",
-        new="if False:",
+        old="hold.holds.eq(1)",
+        new="hold.holds.eq(0)",
         check="link bench, store and forward",
+    ),
+    Fault(
+        name="retry-copy",
+        meaning="a packet that lost a flit counts as received behind the link",
+        file="rtl/link/retry_receiver.py",
+        old="[waiting.last.eq(1), waiting.user.eq(1), waiting.broken.eq(1)]",
+        new="[waiting.last.eq(1), waiting.user.eq(1)]",
+        check="retry_receiver bench",
+    ),
+    Fault(
+        name="link-copies",
+        meaning="a second broken copy may lie in the switch",
+        file="rtl/link/link.py",
+        old="hold.holds.eq(credit_receiver.copying | arrivals.pending)",
+        new="hold.holds.eq(0)",
+        check="link bench, credits",
+    ),
+    Fault(
+        name="credit-frame-cut",
+        meaning="a CC_Update cuts a packet in two",
+        file="rtl/link/credit_frame.py",
+        old="Mux(i.valid, o.ready & i.payload.last, ~in_packet)",
+        new="Mux(i.valid, o.ready, ~in_packet)",
+        check="credit_frame bench",
+    ),
+    Fault(
+        name="credit-frame-early",
+        meaning="a CC_Update does not know of the packet before it",
+        file="rtl/link/credit_frame.py",
+        old="phase.eq(Phase.PAUSE)",
+        new="phase.eq(Phase.LOAD)",
+        check="credit_frame bench",
+    ),
+    Fault(
+        name="credit-frame-broken",
+        meaning="a broken CC_Update is believed",
+        file="rtl/link/credit_frame.py",
+        old="(flit.channel == OWN_CHANNEL) & ~flit.broken & ~flit.user[0]",
+        new="(flit.channel == OWN_CHANNEL)",
+        check="credit_frame bench, receiver",
     ),
     Fault(
         name="credit-overhead",
@@ -968,16 +1169,16 @@ FAULTS = (
         name="credit-excess",
         meaning="credits that were never used come back",
         file="rtl/link/credit_sender.py",
-        old="right[n].eq(update.valid & named.any() & (left <= before))",
-        new="right[n].eq(update.valid & named.any())",
+        old="right[n].eq(counts[n] & named.any() & (left <= before))",
+        new="right[n].eq(counts[n] & named.any())",
         check="link_credit_sender bench",
     ),
     Fault(
         name="credit-twice",
         meaning="two updates of one channel both count for the port",
         file="rtl/link/credit_sender.py",
-        old="Mux(right[0] & ~overridden, returns[0], 0)",
-        new="Mux(right[0], returns[0], 0)",
+        old="update.valid & (update.channel[0] != update.channel[1])",
+        new="update.valid",
         check="link_credit_sender bench",
     ),
     Fault(
@@ -1008,8 +1209,8 @@ FAULTS = (
         name="credit-permit",
         meaning="a packet passes with a credit too few",
         file="rtl/link/credit_sender.py",
-        old="(used[c] + largest <= limits[c])",
-        new="(used[c] + largest <= limits[c] + 1)",
+        old="(used + credits <= limit)",
+        new="(used + credits <= limit + 1)",
         check="link_credit proof",
     ),
     Fault(
@@ -1046,10 +1247,10 @@ FAULTS = (
     ),
     Fault(
         name="credit-underrun",
-        meaning="the flits of a channel go below zero",
+        meaning="more flits leave early than a packet can have",
         file="rtl/link/credit_receiver.py",
-        old="Mux(under[c], 0, total[:width] |",
-        new="Mux(0, 0, total[:width] |",
+        old="kept = Mux(under[c], -most, total)",
+        new="kept = total",
         check="link_credit_receiver bench",
     ),
     Fault(
@@ -1058,6 +1259,62 @@ FAULTS = (
         file="rtl/link/credit_receiver.py",
         old="credits.eq(Mux(self.reset, 0, credits_for(config, self.arrival.length)))",
         new="credits.eq(credits_for(config, self.arrival.length))",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-early",
+        meaning="flits that leave before their packet counts are forgotten",
+        file="rtl/link/credit_receiver.py",
+        old="kept = Mux(under[c], -most, total)",
+        new="kept = Mux(total[-1], 0, total)",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-refused",
+        meaning="a packet that the switch has refused is stored",
+        file="rtl/link/credit_receiver.py",
+        old="Mux(self.arrival.stores, flits_for(self.arrival.length), 0)",
+        new="flits_for(self.arrival.length)",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-copy",
+        meaning="the flits of a broken copy free credits as they leave",
+        file="rtl/link/credit_receiver.py",
+        old="leaves = left[c] & ~(leaves_copy & self.copy_channel[c])",
+        new="leaves = left[c]",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-copy-first",
+        meaning="a broken copy leaves before what was stored when it came",
+        file="rtl/link/credit_receiver.py",
+        old="leaves_copy.eq(remaining.any() & ~ahead.any())",
+        new="leaves_copy.eq(remaining.any())",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-copy-whole",
+        meaning="all of a broken copy has yet to leave, though some has",
+        file="rtl/link/credit_receiver.py",
+        old="remaining.eq(Mux(before[-1], Mux(rest[-1], 0, rest), self.flits_copied))",
+        new="remaining.eq(self.flits_copied)",
+        check="link_credit proof",
+    ),
+    Fault(
+        name="credit-copy-again",
+        meaning="a copy that comes too early takes the place of the one before",
+        file="rtl/link/credit_receiver.py",
+        old="self.copy.valid & ~self.copying & ~self.arrival.valid",
+        new="self.copy.valid & ~self.arrival.valid",
+        check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-copy-drained",
+        meaning="a link is drained while a copy is stored",
+        file="rtl/link/credit_receiver.py",
+        old="(Cat(stored).any() | came.any() | self.copying)",
+        new="(Cat(stored).any() | came.any())",
         check="link_credit_receiver bench",
     ),
     Fault(
@@ -1075,6 +1332,14 @@ FAULTS = (
         old="(on_turn & news.any()) | renews",
         new="(on_turn & news.any())",
         check="link_credit_receiver bench",
+    ),
+    Fault(
+        name="credit-odd",
+        meaning="the last channel of an odd number is told of as if another came behind it",
+        file="rtl/link/credit_receiver.py",
+        old="lane & ~pair[-1]",
+        new="C(lane, 1)",
+        check="link_credit proof",
     ),
     Fault(
         name="credit-turn",

@@ -22,7 +22,7 @@ from sim.report import commit, versions, write
 __all__ = ["CHUNK", "Watch", "dump", "numbers", "parse", "run"]
 
 CHUNK = 256  # cycles that the model runs ahead of the RTL
-WRONG = ("lost", "duplicated", "reordered", "corrupted", "mismatches")
+WRONG = ("lost", "duplicated", "reordered", "corrupted", "overflown", "mismatches")
 
 
 def dump(trial: LinkTrial, engine: str, folder: Path) -> str:

@@ -71,9 +71,9 @@ async def carries_packets(dut) -> None:
     run, watch = LinkRun(trial, trace=CHUNK), Watch(folder)
     bench = Lockstep(dut, LinkPair(config), Replay(run))
     assert bench.inputs is flat(run.model.inputs)
+    controls = bench.inputs.copy()
     await bench.reset()
-    controls = run.model.inputs
-    controls.enable[:], controls.policy[:] = 1, trial.policy  # the reset has cleared them
+    bench.inputs[:] = controls  # the reset has cleared them
     try:
         await (in_lockstep if engine == "both" else alone)(run, bench, watch)
     finally:

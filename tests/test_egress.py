@@ -25,9 +25,10 @@ class Driver:
         self.taken: list[int] = []  # data of the flits that left
         self.events: Counter[str] = Counter()
 
-    def step(self, flit=None, reset=0):
+    def step(self, flit=None, reset=0, permit=0b11):
         """``flit`` is (data, class, first, last)."""
         inputs = self.model.inputs
+        inputs.permit[0] = permit
         inputs.i_valid[0] = flit is not None
         if flit is not None:
             data, inputs.i_traffic_class[0], first, last = flit
@@ -96,6 +97,64 @@ def test_model_flushes_a_packet_to_its_end_after_reset():
         outputs = driver.step()
     assert driver.taken == [1, 5] and outputs.idle[0]
     assert driver.events["discarded"] == driver.events["delivered"] == 1
+
+
+def test_model_holds_a_class_and_sends_the_others_at_full_rate():
+    """What is held comes later, whole and in order."""
+    driver, pairs = Driver(), 12
+    for n in range(2 * pairs):
+        driver.step((n, n % 2, 1, 1), permit=0b10)
+    for _ in range(6):
+        outputs = driver.step(permit=0b10)
+    ones = list(range(1, 2 * pairs, 2))
+    assert driver.taken == ones and outputs.occupancy[0] == pairs
+    for n in range(100, 120):  # the held one keeps none from its rate
+        driver.step((n, 1, 1, 1), permit=0b10)
+    assert driver.taken == [*ones, *range(100, 114)]
+    driver.step(permit=0b10)  # the last has left the check stage
+    for _ in range(6 + pairs + 6):
+        outputs = driver.step(permit=0b01)
+    assert driver.taken == [*ones, *range(100, 120), *range(0, 2 * pairs, 2)]
+    assert outputs.idle[0]
+
+
+@pytest.mark.parametrize("config", [TINY, ONE], ids=lambda config: config.name)
+@pytest.mark.parametrize("held", [0, 3], ids=["passing by", "queued"])
+def test_model_ends_a_packet_whose_permit_is_gone_and_begins_no_other(config, held):
+    driver, length = Driver(config), 8
+    packets = [(n, 0, n % length == 0, n % length == length - 1) for n in range(2 * length)]
+    for n, flit in enumerate(packets):  # the first has its permit for a cycle
+        driver.step(flit, permit=int(n == held))
+    for _ in range(20):
+        outputs = driver.step(permit=0)
+    assert driver.taken == list(range(length)) and outputs.occupancy[0] == length
+    driver.step(permit=1)
+    for _ in range(20):
+        outputs = driver.step(permit=0)
+    assert driver.taken == list(range(2 * length)) and outputs.idle[0]
+
+
+@pytest.mark.parametrize("config", [TINY, ONE], ids=lambda config: config.name)
+def test_model_discards_what_has_no_permit(config):
+    driver = Driver(config)
+    for n in range(10):
+        driver.step((n, n % config.classes, 1, 1), permit=0)
+    for _ in range(20):
+        assert not driver.step(permit=0).idle[0]
+    for _ in range(20):
+        outputs = driver.step(reset=1, permit=0)
+    assert outputs.idle[0] and driver.taken == [] and driver.events["discarded"] == 10
+
+
+def test_model_permit_acts_in_the_cycle_after():
+    """A flit passes by with the permit of the cycle in which it comes."""
+    for permitted, latency in (0, 2), (1, 6), (2, 7):
+        driver = Driver()
+        shown = [
+            int(driver.step(None if n else (7, 0, 1, 1), permit=n == permitted).o_valid[0])
+            for n in range(12)
+        ]
+        assert shown.index(1) == latency and sum(shown) == 1
 
 
 def test_rtl_latency_is_two_cycles_and_six_by_way_of_the_queue():

@@ -230,6 +230,83 @@ def test_rtl_of_both_ends_is_the_model(config, tmp_path):
     assert found["replays"] > 3 and not found["lost"]
 
 
+# Four channels whose limits are reached.
+CREDITS = [
+    link_of(TINY, name="TINY-credits", credit_bytes=16),
+    SMALL.with_(name="NODE-credits", channels=4),
+    link_of(TINY, name="TINY-hold", credit_bytes=16, store_and_forward=True),
+]
+
+
+def credits_used(found: dict) -> dict[str, int]:
+    """What the link counted of credits that should never be."""
+    ends = found["counters"].values()
+    names = ("credit_excess", "credit_overrun", "credit_underrun", "credit_stall", "rx_overrun")
+    return {name: sum(end[name] for end in ends) for name in names}
+
+
+@pytest.mark.parametrize("config", CREDITS, ids=by_name)
+@pytest.mark.parametrize("drain", [1.0, 0.3])
+@pytest.mark.parametrize("ber", [0.0, 2e-4])
+def test_credits_leave_room_for_all_that_is_sent(config, drain, ber):
+    """Nothing is repeated because a reader is slow, and it is as fast as it can be."""
+    found = results(config, frames=1500, credits=48, drain=drain, ber=ber, burst=4)
+    assert unharmed(found) and found["delivered"] == found["offered"]
+    assert not any(credits_used(found).values())
+    assert (found["replays"] > 0) == (ber > 0)
+    assert (found["broken_copies"] > 0) == (ber > 0 and not config.store_and_forward)
+    if not ber:
+        flits = {s: -(-s // config.flit_bytes) for s in (max(16, config.min_packet_bytes),)}
+        flits[config.max_packet_bytes] = config.max_packet_flits
+        most = drain * sum(flits) / sum(flits.values()) / 8 / config.line_words_per_cycle
+        assert found["goodput"] == pytest.approx(min(found["error_free"], most), rel=0.05)
+
+
+def test_port_limit_holds_all_channels_together():
+    config = CREDITS[1]
+    trial = LinkTrial(config=config, frames=600, credits=48, port_credits=20, drain=0.2)
+    going = LinkRun(trial)
+    while not going.done:
+        going.advance()
+    assert unharmed(going.results())
+    per_credit = config.credit_bytes // config.flit_bytes
+    assert 10 * per_credit < going.reader.state.most_in_all.max() <= 20 * per_credit
+
+
+def test_credits_lost_in_a_flush_come_back():
+    """What was given up had taken credits; the next CC_Update brings them."""
+    lost = CREDITS[0].with_(pcs_lost_ns=5000)
+    going = LinkRun(LinkTrial(config=lost, frames=3000, credits=48, down=((4000, 12_000),)))
+    going.model.inputs.credit_report_cycles[:] = 1000
+    while not going.done:
+        going.advance()
+    found = going.results()
+    counters = found["counters"]
+    assert unharmed(found) and found["delivered"] + found["given_up"] == found["offered"]
+    assert sum(end["flushed"] for end in counters.values()) and found["given_up"]
+    assert sum(end["credit_healed"] for end in counters.values())
+    assert credits_used(found)["credit_excess"] == 0
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("config", CREDITS, ids=by_name)
+def test_rtl_of_both_ends_is_the_model_with_credits(config, tmp_path):
+    trial = LinkTrial(
+        config=config,
+        frames=400,
+        ber=2e-4,
+        burst=4,
+        drop=1e-4,
+        credits=48,
+        drain=0.6,
+        down=((3000, 3200),),
+    )
+    assert run(trial, engine="both", output=tmp_path) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["cycles_compared"] == found["cycles"] > 5000
+    assert found["replays"] > 3 and not any(credits_used(found).values())
+
+
 @pytest.mark.verilator
 @pytest.mark.slow
 @pytest.mark.parametrize("config", LINKS[1:], ids=by_name)

@@ -80,20 +80,50 @@ def test_any_bit_that_must_be_zero_makes_a_word_unknown(kind):
 @pytest.mark.parametrize("kind", [0, *KINDS.values()])
 @pytest.mark.parametrize("number", [0, 0xABCDE, 0x55555])
 def test_word_with_a_few_wrong_bits_says_nothing(kind, number):
-    """Up to three, or a burst of up to eight: fills do not become words, nor words others."""
+    """Fills do not become words, nor words others."""
     word = checked(kind | (number >> 12) << 8 | (number >> 4 & 255) << 16 | (number & 15) << 28)
+    says_nothing(word, [f"{k}_valid" for k in (*KINDS, "credit")])
+
+
+@pytest.mark.parametrize("entries", [(3, 4711, 4, 815), (31, 0x7FFF, 0, 1), (0, 0, 0, 0)])
+def test_update_has_its_bits_in_order_and_is_understood(entries):
+    model = ControlWordsModel()
+    model.inputs.send_credit_valid[0] = 1
+    model.inputs.send_credit_payload_entry_channel[0] = entries[::2]
+    model.inputs.send_credit_payload_entry_freed[0] = entries[1::2]
+    word = word_of(model.step())
+    assert word == update(*entries)
+    outputs = receive(model, word)
+    assert outputs.credit_valid[0] and not outputs.unknown[0]
+    assert tuple(outputs.credit_channel[0]) == entries[::2]
+    assert tuple(outputs.credit_freed[0]) == entries[1::2]
+
+
+@pytest.mark.parametrize("entries", [(3, 4711, 4, 815), (31, 0x7FFF, 0, 1), (0, 0, 0, 0)])
+def test_update_with_a_few_wrong_bits_says_nothing(entries):
+    """It would free what is in use, and the other end would be sent more than it has room for."""
+    says_nothing(update(*entries), [f"{k}_valid" for k in (*KINDS, "credit")])
+
+
+def update(channel: int, freed: int, other: int, freed_of_other: int) -> int:
+    """D1 .. D7 of a CF_Update."""
+    entries = freed | channel << 15 | freed_of_other << 20 | other << 35
+    return checked(0x10 | entries << 8)
+
+
+def says_nothing(word: int, meanings: list[str]) -> None:
+    """With up to three wrong bits, or a burst of up to eight, a word has none of these meanings."""
     model, bits = ControlWordsModel(), [1 << n for n in range(56)]
     few = [a ^ b ^ c for a, b, c in combinations([0, 0, *bits], 3)]
     bursts = [(2 * inner | 1 | 1 << 7) << n for n in range(49) for inner in range(64)]
     for wrong in {*few, *bursts} - {0}:
         outputs = receive(model, word ^ wrong)
-        assert not any(getattr(outputs, f"{k}_valid")[0] for k in KINDS)
+        assert not any(getattr(outputs, meaning)[0] for meaning in meanings)
 
 
 def test_unknown_types_are_told_and_fills_are_not():
     unknown = {n for n in range(256) if receive(ControlWordsModel(), checked(n)).unknown[0]}
     assert unknown == set(range(256)) - {0x00, 0x01, 0x02, 0x03, 0x04, 0x10}
-    assert receive(ControlWordsModel(), 0x10 | 0xABCDEF << 8).credit_valid[0]
 
 
 def test_most_urgent_word_goes_first():

@@ -23,9 +23,11 @@ class Rig:
     """A sender, a receiver with its buffer, and ``delay`` cycles of cable each way.
 
     Packets are offered in turn of channels that ``wanted`` names: those with ``permit``, or of all
-    if not ``obedient``. What is in the buffer leaves in the same way, a flit in a cycle in which
-    :meth:`step` is told so, but from no channel of ``blocked``. Every cycle it is checked that no
-    more is in use than the limits allow, and no more stored than has credits.
+    if not ``obedient``. Their flits come one by one, and leave the buffer in the same way, a flit
+    in a cycle in which :meth:`step` is told so, but from no channel of ``blocked``; in cut-through,
+    if ``early``. Of packets a part is lost on the way (``frame_loss``), refused (``refusal``), or
+    comes as a broken copy first (``breakage``) whose replay follows. Every cycle it is checked that
+    no more is in use than the limits allow, and no more stored than has credits, but for a copy.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Rig:
         self.sender, self.receiver = CreditSenderModel(config), CreditReceiverModel(config)
         channels = range(config.channels)
         self.wanted, self.blocked, self.obedient = set(channels), set(), True
-        self.frame_loss = self.update_loss = 0.0
+        self.frame_loss = self.update_loss = self.refusal = self.breakage = 0.0
+        self.early, self.coming, self.fate = True, deque(), ""  # flits of the packet that comes
+        self.copies = self.refused = 0
         self.forward, self.back = deque(), deque()
         self.buffer = [0 for _ in channels]  # flits
         self.received = [0 for _ in channels]  # flits that have left the buffer
@@ -88,9 +92,8 @@ class Rig:
         if self.back and self.back[0][0] <= now:
             _, entries = self.back.popleft()
             if self.rng.random() >= self.update_loss:
-                for k, (valid, c, freed) in enumerate(entries):
-                    s.update_valid[0, k], s.update_channel[0, k] = valid, c
-                    s.update_freed[0, k] = freed
+                s.update_valid[0] = 1
+                s.update_channel[0], s.update_freed[0] = entries
         o = self.sender.step()
         if o.consumed_valid[0]:
             self.report.append(int(o.consumed_payload_consumed[0]))
@@ -99,48 +102,70 @@ class Rig:
                 self.report = []
         if o.o_valid[0]:
             c, size, flits, left = self.packet
-            if left == flits:
+            if left == flits:  # its flits follow without a gap
                 self.forward.append((now + self.delay, "packet", (c, size, flits)))
             self.packet[3] -= 1
             if left == 1:
                 self.packet = None
         self.events["excess"] += int(o.excess[0] != 0)
 
-        r.arrival_valid[0] = 0
-        if self.forward and self.forward[0][0] <= now:
-            _, kind, what = self.forward.popleft()
-            if self.rng.random() < self.frame_loss:
-                self.lost += kind == "packet"
-            elif kind == "told":
-                self.told.extend(what)
-            else:
-                c, size, flits = what
-                r.arrival_valid[0], r.arrival_channel[0], r.arrival_length[0] = 1, c, size
-                self.buffer[c] += flits
+        self.receive(now)
         r.told_valid[0] = bool(self.told) and not r.arrival_valid[0]
         if r.told_valid[0]:
             r.told_channel[0], r.told_consumed[0] = self.told.popleft()
         self.release(drains)
         o = self.receiver.step()
         if o.update_valid[0]:
-            entries = [
-                (
-                    int(o.update_payload_entry_valid[0, k]),
-                    int(o.update_payload_entry_channel[0, k]),
-                    int(o.update_payload_entry_freed[0, k]),
-                )
-                for k in range(2)
-            ]
-            self.back.append((now + self.delay, entries))
+            channels, freed = o.update_payload_entry_channel[0], o.update_payload_entry_freed[0]
+            self.back.append((now + self.delay, (channels.copy(), freed.copy())))
         for name in "overrun", "underrun":
             self.events[name] += int(getattr(o, name)[0])
         self.events["healed"] += int(o.healed[0])
         self.cycle += 1
         used, per_credit = self.used, self.config.credit_bytes // self.config.flit_bytes
         assert (used <= self.limit).all() and used.sum() <= self.port_limit
-        assert all(
-            flits <= credits * per_credit for flits, credits in zip(self.buffer, used, strict=True)
-        )
+        over = [
+            max(0, flits - credits * per_credit)
+            for flits, credits in zip(self.buffer, used, strict=True)
+        ]
+        assert sum(over) <= (self.copies > 0) * self.config.max_packet_flits
+
+    def receive(self, now: int) -> None:
+        """A flit of a packet comes to the buffer, or a CC_Update."""
+        r = self.receiver.inputs
+        copying = self.receiver.outputs.copying[0] or r.copy_valid[0]
+        r.arrival_valid[0] = r.copy_valid[0] = 0
+        if not self.coming:
+            if not self.forward or self.forward[0][0] > now:
+                return
+            _, kind, what = self.forward[0]
+            if self.rng.random() < self.frame_loss:
+                self.forward.popleft()
+                self.lost += kind == "packet"
+                return
+            if kind == "told":
+                self.forward.popleft()
+                self.told.extend(what)
+                return
+            chance = self.rng.random()
+            self.fate = "stored"
+            if chance < self.breakage and not copying:
+                self.fate = "copy"
+            elif chance > 1 - self.refusal:
+                self.fate = "refused"
+            self.coming.extend([what] * what[2])
+        c, size, _ = self.coming.popleft()
+        self.buffer[c] += self.fate != "refused"
+        if self.coming:
+            return
+        if self.fate == "copy":  # the packet is still in front of all others
+            self.copies += 1
+            r.copy_valid[0], r.copy_channel[0], r.copy_length[0] = 1, c, size
+            return
+        self.forward.popleft()
+        self.refused += self.fate == "refused"
+        r.arrival_valid[0], r.arrival_channel[0], r.arrival_length[0] = 1, c, size
+        r.arrival_stores[0] = self.fate == "stored"
 
     def release(self, drains: bool) -> None:
         """A flit of the next channel that may leaves the buffer."""
@@ -148,12 +173,18 @@ class Rig:
         r.released_valid[0] = 0
         for n in range(self.config.channels):
             c = (self.drain_turn + n) % self.config.channels
-            if drains and self.buffer[c] and c not in self.blocked:
+            if drains and self.buffer[c] > self.held(c) and c not in self.blocked:
                 self.drain_turn = c + 1
                 self.buffer[c] -= 1
                 self.received[c] += 1
                 r.released_valid[0], r.released_channel[0] = 1, c
                 return
+
+    def held(self, c: int) -> int:
+        """Flits of a channel that must not leave: their packet has yet to end."""
+        if self.early or not self.coming or self.coming[0][0] != c or self.fate == "refused":
+            return 0
+        return self.coming[0][2] - len(self.coming)
 
     def run(self, cycles: int, drain: float = 1.0) -> float:
         """Flits that left the buffer in a cycle."""
@@ -167,6 +198,11 @@ def largest(config: LinkConfig = LINK) -> int:
     return credits_of(config.max_packet_bytes, config.credit_bytes)
 
 
+def room(packets: int, config: LinkConfig = LINK) -> int:
+    """Credits with which so many largest packets are chosen one after the other."""
+    return (packets - 1) * largest(config) + config.permit_credits
+
+
 def test_defaults_are_those_of_the_specification():
     """6,400 bytes at 400 Gbit/s are 128 ns, CC_Updates are 256 us apart."""
     assert LINK.update_cycles / LINK.mhz == pytest.approx(0.128, rel=0.01)
@@ -178,7 +214,7 @@ def test_defaults_are_those_of_the_specification():
 def test_packet_takes_the_same_credits_at_both_ends(size):
     """As many as it and its frame take bytes, and all come back when it has left."""
     config = link_of(NODE, channels=1, max_packet_bytes=4097)
-    rig = Rig(config, limit=largest(config), size=size)
+    rig = Rig(config, limit=room(1, config), size=size)
     for _ in range(2):  # permit is seen in the second cycle
         rig.step(drains=False)
     rig.wanted.clear()
@@ -192,7 +228,7 @@ def test_packet_takes_the_same_credits_at_both_ends(size):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_lost_updates_and_frames_heal(seed):
-    rig = Rig(limit=2 * largest(), seed=seed)
+    rig = Rig(limit=room(2), seed=seed)
     rig.frame_loss, rig.update_loss = 0.1, 0.3
     rate = rig.run(12_000)
     assert rig.lost > 5 and rig.events["healed"] > 0 and rate > 0.3
@@ -203,8 +239,23 @@ def test_lost_updates_and_frames_heal(seed):
     assert rig.events["excess"] == rig.events["overrun"] == rig.events["underrun"] == 0
 
 
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("seed", range(2))
+def test_broken_copies_and_refused_packets_take_no_credit_for_good(early, seed):
+    """What a copy has of the buffer is a largest packet at most, and no credits come of it."""
+    rig = Rig(limit=room(2), seed=seed)
+    rig.early, rig.breakage, rig.refusal, rig.frame_loss = early, 0.3, 0.2, 0.03
+    rig.run(12_000, 0.7)
+    assert rig.copies > 20 and rig.refused > 20
+    rig.wanted.clear()
+    rig.breakage = rig.frame_loss = 0.0
+    rig.run(8000)
+    assert not rig.used.any() and not any(rig.buffer) and rig.receiver.outputs.drained[0]
+    assert rig.events["excess"] == rig.events["overrun"] == rig.events["underrun"] == 0
+
+
 def test_without_reports_lost_frames_stop_the_link_and_the_watchdog_tells():
-    rig = Rig(limit=2 * largest())
+    rig = Rig(limit=room(2))
     rig.sender.inputs.report_cycles[0] = 0
     rig.sender.inputs.watchdog_cycles[0] = 1000
     rig.frame_loss, rig.obedient, rig.wanted = 0.2, False, {2}
@@ -214,7 +265,7 @@ def test_without_reports_lost_frames_stop_the_link_and_the_watchdog_tells():
 
 
 def test_blocked_channel_holds_up_no_other():
-    rig = Rig(limit=3 * largest())
+    rig = Rig(limit=room(3))
     rig.blocked.add(1)
     rig.run(3000)
     assert rig.run(3000) > 0.95
@@ -222,7 +273,7 @@ def test_blocked_channel_holds_up_no_other():
 
 
 def test_blocked_channel_holds_up_all_that_ignore_permit():
-    rig = Rig(limit=3 * largest())
+    rig = Rig(limit=room(3))
     rig.blocked.add(1)
     rig.obedient = False
     rig.run(3000)
@@ -231,7 +282,7 @@ def test_blocked_channel_holds_up_all_that_ignore_permit():
 
 @pytest.mark.parametrize("drain", [1.0, 0.5, 0.0])
 def test_rate_is_that_of_the_drain(drain):
-    rig = Rig(limit=2 * largest())
+    rig = Rig(limit=room(2))
     rig.run(1000, drain)
     assert abs(rig.run(4000, drain) - drain) <= 0.05
     assert drain or (rig.used > largest()).all()
@@ -245,7 +296,7 @@ def test_limit_of_a_round_trip_is_the_line_rate(size, part):
     flits, credits = -(-size // config.flit_bytes), credits_of(size, config.credit_bytes)
     # A quarter of the limit may be untold, and largest packets come back when they have left.
     cycles = 2 * config.wire_cycles + 200
-    limit = int(part * (cycles / flits * credits * 4 / 3)) + largest(config)
+    limit = int(part * (cycles / flits * credits * 4 / 3)) + room(1, config)
     rig = Rig(config, limit=limit, delay=config.wire_cycles, size=size)
     rig.run(8000)
     rate = rig.run(8000)
@@ -253,10 +304,10 @@ def test_limit_of_a_round_trip_is_the_line_rate(size, part):
 
 
 def test_port_limit_holds_all_channels():
-    rig = Rig(limit=10 * largest(), port_limit=4 * largest())
+    rig = Rig(limit=room(10), port_limit=room(4))
     rig.blocked |= {0, 1, 2, 3}
     rig.run(3000)
-    assert 3 * largest() <= rig.used.sum() <= 4 * largest()
+    assert 3 * largest() <= rig.used.sum() <= room(4)
     rig.blocked.clear()
     rig.wanted.clear()
     rig.run(3000)
@@ -265,7 +316,7 @@ def test_port_limit_holds_all_channels():
 
 def test_many_to_one_loses_nothing():
     """Four links whose packets leave by one output."""
-    rigs = [Rig(limit=2 * largest(), seed=seed) for seed in range(4)]
+    rigs = [Rig(limit=room(2), seed=seed) for seed in range(4)]
     for cycle in range(6000):
         for n, rig in enumerate(rigs):
             rig.step(drains=cycle % 4 == n)
@@ -276,7 +327,7 @@ def test_many_to_one_loses_nothing():
 
 
 def test_packets_follow_without_a_gap_and_an_update_lets_the_next_go():
-    rig = Rig(limit=3 * largest(), size=64)
+    rig = Rig(limit=room(3), size=64)
     for _ in range(30):
         rig.step(drains=False)
         assert rig.sender.outputs.o_valid[0]
@@ -289,9 +340,9 @@ def test_packets_follow_without_a_gap_and_an_update_lets_the_next_go():
     i.i_payload_data[0, 0] = LINK.max_packet_bytes << 32
     assert sender.step().o_valid[0]
     assert not sender.step().o_valid[0]
-    i.update_valid[0, 0], i.update_freed[0, 0] = 1, largest()
+    i.update_valid[0], i.update_freed[0] = 1, largest()  # channel 0 is told of twice
     assert not sender.step().o_valid[0]
-    i.update_valid[0, 0] = 0
+    i.update_valid[0] = 0
     assert not sender.step().permit[0] & 1  # the port counts them for a cycle more
     assert sender.step().o_valid[0]
 
@@ -300,7 +351,7 @@ def test_release_is_told_in_four_cycles():
     config = link_of(NODE, channels=1)
     receiver = CreditReceiverModel(config)
     i = receiver.inputs
-    i.arrival_valid[0], i.arrival_length[0], i.update_ready[0] = 1, 64, 1
+    i.arrival_valid[0], i.arrival_length[0], i.arrival_stores[0], i.update_ready[0] = 1, 64, 1, 1
     receiver.step()
     i.arrival_valid[0] = 0
     for _ in range(10):

@@ -8,7 +8,7 @@ from sim.verilator import run_bench
 
 LINKS = {
     "node-1": link_of(NODE, name="NODE-1", channels=1, credit_bytes=64),
-    "tiny-4": link_of(TINY),
+    "tiny-3": link_of(TINY, name="TINY-3", channels=3),
     "node-16": link_of(NODE, name="NODE-16", channels=16),
     "node-32": link_of(NODE),
 }

@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from amaranth import Shape
+from amaranth import Const, Shape
 from amaranth.lib import data, wiring
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
@@ -69,9 +69,13 @@ class Wire:
 
 @dataclass(frozen=True)
 class Port(Wire):
-    """A member of the signature, a vector in the Verilog; ``shape`` may have fields."""
+    """A member of the signature, a vector in the Verilog; ``shape`` may have fields.
+
+    It is ``init`` where nothing drives it.
+    """
 
     shape: Any
+    init: int = 0
 
     def wires(self) -> Iterator[Wire]:
         def expand(path, shape, offset) -> Iterator[Wire]:
@@ -91,8 +95,8 @@ def ports(component: wiring.Component, flow: wiring.Flow) -> list[Port]:
     found, offset = [], 0
     for path, member, _ in component.signature.flatten(component):
         if member.flow is flow:
-            width = Shape.cast(member.shape).width
-            found.append(Port(path, offset, width, member.shape))
+            width, init = Shape.cast(member.shape).width, Const.cast(member.init or 0).value
+            found.append(Port(path, offset, width, member.shape, init))
             offset += width
     return found
 
@@ -337,15 +341,19 @@ class Lockstep:
         reset_bit = max(1, sum(port.width for port in sides[0]))
         self.reset_mask = np.zeros_like(self.transport.i)
         self.reset_mask[reset_bit >> 6] = np.uint64(1 << (reset_bit & 63)).astype(np.int64)
+        idle = sum(port.init << port.offset for port in sides[0])
+        self.idle = np.frombuffer(idle.to_bytes(self.reset_mask.nbytes, "little"), dtype=np.int64)
 
     async def reset(self) -> None:
         """Reset both sides; the next :meth:`step` is cycle 0, right after the reset.
+
+        The inputs are then what they are where nothing drives them.
 
         With ``BENCH_POWER_UP=1`` the first reset is that of power-up: the design has just its
         initial values, and runs from there.
         """
         by_itself = self.first and os.environ.get("BENCH_POWER_UP", "0") != "0"
-        self.transport.i[:] = 0 if by_itself else self.reset_mask
+        self.transport.i[:] = self.idle if by_itself else self.reset_mask
         self.first = False
         await self.transport.start()
         if not by_itself:
@@ -353,6 +361,7 @@ class Lockstep:
                 await self.transport.cycle()
         self.model.reset()
         self.inputs[:] = 0
+        unpack(self.idle, self.driven.slots, self.inputs)
         if by_itself:  # an edge has passed as the transport began, one brings the inputs of cycle 0
             for _ in range(2):
                 self.model.step()

@@ -4,23 +4,40 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import ceil
 
-from models.config import SwitchConfig
+from models.config import FRONT_FLITS, SwitchConfig
 from models.link.wire import (
+    FRAME_OVERHEAD_BYTES,
     MAX_CHANNELS,
     REFRESH_BYTES,
     REPORT_NS,
     SEQUENCE_BITS,
     UPDATE_BYTES,
+    credits_of,
     frame_words,
 )
 
-__all__ = ["NS_PER_METRE", "DownPolicy", "LinkConfig", "ReceiverState", "SenderState", "link_of"]
+__all__ = [
+    "NS_PER_METRE",
+    "PERMITTED_FLITS",
+    "DownPolicy",
+    "EndKind",
+    "LinkConfig",
+    "ReceiverState",
+    "SenderState",
+    "link_of",
+]
 
 MAX_METRES = 100_000
 NS_PER_METRE = 5  # copper and fibre alike, within 5 %
+# Between the choice of a packet in an egress and the gate of the link: those that the egress has
+# yet to hand over, and those that passed while the permit went to the egress by two registers.
+PERMITTED_FLITS = FRONT_FLITS + 1 + 3
 # Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
 # cut-through, besides those in which its words arrive. A control word goes the same way.
 HOP_CYCLES = 7
+# Ends of packets, and verdicts, that wait for each other. The ingress judges a head within 5 cycles
+# of its coming, so no more than 6 packets of one flit lie between the two, and a CC_Update or two.
+MAX_WAITING = 8
 
 
 class SenderState(IntEnum):
@@ -48,6 +65,14 @@ class DownPolicy(IntEnum):
     DISCARD = 0
     BLOCK = 1
     BEST_EFFORT = 2  # they go without numbers
+
+
+class EndKind(IntEnum):
+    """What has ended, in the order of a line; 3 is nothing."""
+
+    PACKET = 0  # received: it counts
+    BROKEN = 1  # a copy, given away before it proved broken
+    TOLD = 2  # no packet, but a CC_Update that came behind those before it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,6 +321,19 @@ class LinkConfig:
     def refresh_cycles(self) -> int:
         """Cycles between two CF_Updates that say nothing new, by default."""
         return ceil(REFRESH_BYTES / 8 / self.line_words_per_cycle)
+
+    @property
+    def permit_credits(self) -> int:
+        """Credits that a channel has with its permit: a largest packet, and those on their way.
+
+        A packet that was chosen for its permit comes behind up to ``PERMITTED_FLITS`` flits that
+        were chosen before it and are not counted yet: whole packets of at most so many flits, as
+        behind a longer one nothing is chosen before its head has passed.
+        """
+        packets = max(1, PERMITTED_FLITS // ceil(self.min_packet_bytes / self.flit_bytes))
+        size = PERMITTED_FLITS * self.flit_bytes + packets * FRAME_OVERHEAD_BYTES
+        under_way = packets + size // self.credit_bytes
+        return credits_of(self.max_packet_bytes, self.credit_bytes) + under_way
 
     @property
     def report_cycles(self) -> int:

@@ -1,10 +1,10 @@
-"""Golden model of rtl.link.control_words: a word as seven bytes, D1 to D7."""
+"""Golden model of rtl.link.control_words: a word as seven bytes, D1 to D7, by arithmetic."""
 
 from collections import namedtuple
 
 from models.compiled import compiled, inner
 from models.link.framer import check_step
-from models.link.wire import Control
+from models.link.wire import CREDIT_BITS, Control
 from models.record import allocate
 
 __all__ = [
@@ -15,14 +15,12 @@ __all__ = [
 ]
 
 WORD = "type sequence_high sequence_middle padding sequence_low value rest"
-CREDIT = " ".join(f"credit_payload_{field}" for field in WORD.split())
 ControlWordsInputs = namedtuple(
     "ControlWordsInputs",
     "send_init_valid send_init_payload_sequence send_init_payload_value send_init_echo_valid "
     "send_init_echo_payload_sequence send_init_echo_payload_value send_nack_valid "
     "send_nack_payload_sequence send_ack_valid send_ack_payload_sequence send_credit_valid "
-    + " ".join(f"send_{field}" for field in CREDIT.split())
-    + " o_ready i_valid "
+    "send_credit_payload_entry_freed send_credit_payload_entry_channel o_ready i_valid "
     + " ".join(f"i_payload_{field}" for field in WORD.split()),
 )
 ControlWordsOutputs = namedtuple(
@@ -30,9 +28,13 @@ ControlWordsOutputs = namedtuple(
     "send_init_ready send_init_echo_ready send_nack_ready send_ack_ready send_credit_ready o_valid "
     + " ".join(f"o_payload_{field}" for field in WORD.split())
     + " init_valid init_sequence init_value init_echo_valid init_echo_sequence init_echo_value "
-    "nack_valid nack_sequence ack_valid ack_sequence credit_valid " + CREDIT + " unknown",
+    "nack_valid nack_sequence ack_valid ack_sequence credit_valid credit_channel credit_freed "
+    "unknown",
 )
 
+PAIRS = {"credit_channel", "credit_freed"}
+PAIRS |= {"send_credit_payload_entry_freed", "send_credit_payload_entry_channel"}
+UPDATE_NUMBERS = 1 << CREDIT_BITS
 FILL, ACK, NACK, INIT, INIT_ECHO, CF_UPDATE = (int(kind) for kind in Control)
 
 
@@ -46,15 +48,24 @@ def check(kind, sequence, padding, value):
 
 
 @inner
-def say(outputs, kind, sequence, value, n):
-    """A word of retry, byte by byte: D2, D3 and the upper half of D4, then D5 and D6."""
+def say(outputs, kind, sequence, padding, value, n):
+    """A word: D2, D3 and the upper half of D4 are the sequence, the rest of D4, then D5 and D6."""
     outputs.o_payload_type[n] = kind
     outputs.o_payload_sequence_high[n] = sequence // 4096
     outputs.o_payload_sequence_middle[n] = sequence // 16 % 256
     outputs.o_payload_sequence_low[n] = sequence % 16
-    outputs.o_payload_padding[n] = 0
+    outputs.o_payload_padding[n] = padding
     outputs.o_payload_value[n] = value
-    outputs.o_payload_rest[n] = check(kind, sequence, 0, value)
+    outputs.o_payload_rest[n] = check(kind, sequence, padding, value)
+
+
+@inner
+def entry(i, n, k):
+    """What a CF_Update says of a channel, as a number."""
+    return (
+        i.send_credit_payload_entry_channel[n, k] * UPDATE_NUMBERS
+        + i.send_credit_payload_entry_freed[n, k]
+    )
 
 
 @inner
@@ -77,21 +88,19 @@ def send(i, o, n):
     kind = choose(i, n)
     o.o_valid[n] = kind != FILL
     if kind == INIT:
-        say(o, kind, i.send_init_payload_sequence[n], i.send_init_payload_value[n], n)
+        say(o, kind, i.send_init_payload_sequence[n], 0, i.send_init_payload_value[n], n)
     elif kind == INIT_ECHO:
-        say(o, kind, i.send_init_echo_payload_sequence[n], i.send_init_echo_payload_value[n], n)
+        sequence, value = i.send_init_echo_payload_sequence[n], i.send_init_echo_payload_value[n]
+        say(o, kind, sequence, 0, value, n)
     elif kind == NACK:
-        say(o, kind, i.send_nack_payload_sequence[n], 0, n)
+        say(o, kind, i.send_nack_payload_sequence[n], 0, 0, n)
     elif kind == ACK:
-        say(o, kind, i.send_ack_payload_sequence[n], 0, n)
+        say(o, kind, i.send_ack_payload_sequence[n], 0, 0, n)
     elif kind == CF_UPDATE:
-        o.o_payload_type[n] = i.send_credit_payload_type[n]
-        o.o_payload_sequence_high[n] = i.send_credit_payload_sequence_high[n]
-        o.o_payload_sequence_middle[n] = i.send_credit_payload_sequence_middle[n]
-        o.o_payload_padding[n] = i.send_credit_payload_padding[n]
-        o.o_payload_sequence_low[n] = i.send_credit_payload_sequence_low[n]
-        o.o_payload_value[n] = i.send_credit_payload_value[n]
-        o.o_payload_rest[n] = i.send_credit_payload_rest[n]
+        # An entry is 20 bits: the first ends in the lower half of D4, where the second begins.
+        first, second = entry(i, n, 0), entry(i, n, 1)
+        sequence = first % 256 * 4096 + first // 256 % 256 * 16 + second % 16
+        say(o, kind, sequence, first // 65536, second // 16, n)
     ready = i.o_ready[n]
     o.send_init_ready[n] = ready and kind == INIT
     o.send_init_echo_ready[n] = ready and kind == INIT_ECHO
@@ -107,12 +116,14 @@ def receive(i, o, n):
     sequence = i.i_payload_sequence_high[n] * 4096 + i.i_payload_sequence_middle[n] * 16
     sequence += i.i_payload_sequence_low[n]
     padding = i.i_payload_padding[n]
-    good = padding == 0 and i.i_payload_rest[n] == check(kind, sequence, padding, value)
+    good = i.i_payload_rest[n] == check(kind, sequence, padding, value)
     if kind in (ACK, NACK):
-        good = good and value == 0
-    elif kind in (FILL, CF_UPDATE):
+        good = good and padding == 0 and value == 0
+    elif kind in (INIT, INIT_ECHO):
+        good = good and padding == 0
+    elif kind == FILL:
         good = True
-    elif kind != INIT and kind != INIT_ECHO:
+    elif kind != CF_UPDATE:
         good = False
     valid = i.i_valid[n]
     o.unknown[n] = valid and not good
@@ -120,17 +131,16 @@ def receive(i, o, n):
     o.init_echo_valid[n] = valid and good and kind == INIT_ECHO
     o.nack_valid[n] = valid and good and kind == NACK
     o.ack_valid[n] = valid and good and kind == ACK
-    o.credit_valid[n] = valid and kind == CF_UPDATE
+    o.credit_valid[n] = valid and good and kind == CF_UPDATE
     o.init_sequence[n] = o.init_echo_sequence[n] = sequence
     o.nack_sequence[n] = o.ack_sequence[n] = sequence
     o.init_value[n] = o.init_echo_value[n] = value
-    o.credit_payload_type[n] = kind
-    o.credit_payload_sequence_high[n] = i.i_payload_sequence_high[n]
-    o.credit_payload_sequence_middle[n] = i.i_payload_sequence_middle[n]
-    o.credit_payload_padding[n] = i.i_payload_padding[n]
-    o.credit_payload_sequence_low[n] = i.i_payload_sequence_low[n]
-    o.credit_payload_value[n] = value
-    o.credit_payload_rest[n] = i.i_payload_rest[n]
+    first = i.i_payload_sequence_high[n] + 256 * i.i_payload_sequence_middle[n] + 65536 * padding
+    second = i.i_payload_sequence_low[n] + 16 * value
+    o.credit_freed[n, 0] = first % UPDATE_NUMBERS
+    o.credit_channel[n, 0] = first // UPDATE_NUMBERS
+    o.credit_freed[n, 1] = second % UPDATE_NUMBERS
+    o.credit_channel[n, 1] = second // UPDATE_NUMBERS
 
 
 @inner
@@ -151,8 +161,9 @@ class ControlWordsModel:
     """``instances`` ends of links."""
 
     def __init__(self, instances: int = 1):
+        shape = instances, 2
         self.inputs, self.outputs = (
-            allocate(kind, dict.fromkeys(kind._fields, (instances,)))
+            allocate(kind, {name: shape[: 1 + (name in PAIRS)] for name in kind._fields})
             for kind in (ControlWordsInputs, ControlWordsOutputs)
         )
 

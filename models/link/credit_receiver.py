@@ -1,7 +1,9 @@
 """Golden model of rtl.link.credit_receiver: totals of what has come and of what is free.
 
 The RTL counts the flits that are stored, and what is free is what remains. Here each packet frees,
-as it comes, what it will not store, and each flit frees itself as it leaves; totals are not cyclic.
+as it comes, what it will not store, and each flit frees itself as it leaves, it may be beforehand;
+totals are not cyclic. The RTL counts down what leaves before a copy and of it. Here flits that
+leave a channel are numbered, and a copy has some of the numbers.
 """
 
 from collections import namedtuple
@@ -9,7 +11,7 @@ from collections import namedtuple
 from models.compiled import compiled, inner
 from models.link.config import LinkConfig
 from models.link.credit_sender import credit_parameters, credits_in, tick
-from models.link.wire import CREDIT_BITS, CREDIT_COUNTER_BITS, CREDIT_TIMER_BITS, Control
+from models.link.wire import CREDIT_BITS, CREDIT_COUNTER_BITS, CREDIT_TIMER_BITS
 from models.record import allocate
 
 __all__ = [
@@ -24,22 +26,24 @@ __all__ = [
 
 CreditReceiverInputs = namedtuple(
     "CreditReceiverInputs",
-    "arrival_valid arrival_channel arrival_length dropped_valid dropped_channel dropped_length "
-    "released_valid released_channel told_valid told_channel told_consumed limit_valid "
+    "arrival_valid arrival_channel arrival_length arrival_stores copy_valid copy_channel "
+    "copy_length released_valid released_channel told_valid told_channel told_consumed limit_valid "
     "limit_channel limit_limit update_cycles refresh_cycles reset update_ready",
 )
 CreditReceiverOutputs = namedtuple(
     "CreditReceiverOutputs",
-    "update_valid update_payload_type update_payload_entry_freed update_payload_entry_valid "
-    "update_payload_entry_channel update_payload_entry_reserved healed excess overrun underrun "
-    "drained",
+    "update_valid update_payload_entry_freed update_payload_entry_channel healed excess copying "
+    "overrun underrun drained",
 )
-# Of each channel: credits that have `come`, flits that are `free`. `came`, `went`, `left`, `heard`:
-# channel that an event of the last cycle named, or NONE; `counted`: of an arrival before that.
+# Of each channel: credits that have `come`, flits that are `free`, that have `gone`. `came`,
+# `copied`, `left`, `heard`: channel that an event of the last cycle named, or NONE; `counted`: of
+# an arrival before that. `refused`: a copy came that must not. The flits of the last copy are those
+# from number `first` of its channel to the one before `beyond`.
 # `pair` was looked at in the last cycle and had `seen` credits free.
 CreditReceiverState = namedtuple(
     "CreditReceiverState",
-    "come free limit reported came came_credits came_flits went went_flits left heard "
+    "come free gone limit reported came came_credits came_flits copied copied_flits refused left "
+    "copy_channel first beyond heard "
     "heard_consumed counted overflow drained looking pair seen turn refreshed refresh "
     "refresh_elapsed since valid told_pair told_freed",
 )
@@ -48,7 +52,6 @@ NONE = -1
 NUMBERS = 1 << CREDIT_COUNTER_BITS
 UPDATE_NUMBERS = 1 << CREDIT_BITS
 LONGEST = (1 << CREDIT_TIMER_BITS) - 1
-CF_UPDATE = int(Control.CF_UPDATE)
 
 
 def credit_receiver_shapes(config: LinkConfig, instances: int) -> tuple[dict, dict]:
@@ -64,12 +67,12 @@ def credit_receiver_shapes(config: LinkConfig, instances: int) -> tuple[dict, di
 def credit_receiver_state(config: LinkConfig, instances: int) -> CreditReceiverState:
     """State after reset."""
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(CreditReceiverState._fields, (instances,))
-    for name in ("come", "free", "limit", "reported"):
+    for name in ("come", "free", "gone", "limit", "reported"):
         shapes[name] = (instances, config.channels)
     for name in ("seen", "told_freed"):
         shapes[name] = (instances, 2)
     state = allocate(CreditReceiverState, shapes)
-    for event in (state.came, state.went, state.left, state.heard, state.counted, state.pair):
+    for event in (state.came, state.copied, state.left, state.heard, state.counted, state.pair):
         event[:] = NONE
     state.drained[:] = 1
     return state
@@ -87,7 +90,7 @@ def flits_in(p, length):
 
 @inner
 def stored(p, s, n, c):
-    """Flits of a channel that are not free."""
+    """Flits of a channel that are not free; negative if some left before their packet counts."""
     return s.come[n, c] * (p.credit_bytes // p.flit_bytes) - s.free[n, c]
 
 
@@ -103,11 +106,11 @@ def ahead(p, s, n):
 @inner
 def change(p, s, n, c):
     """Flits that a channel stores after the events of the last cycle; may be impossible."""
-    flits = stored(p, s, n, c) - (s.left[n] == c)
+    flits, number = stored(p, s, n, c), s.gone[n, c]
+    if s.left[n] == c and not (s.copy_channel[n] == c and s.first[n] <= number < s.beyond[n]):
+        flits -= 1
     if s.came[n] == c:
         flits += s.came_flits[n]
-    if s.went[n] == c:
-        flits -= s.went_flits[n]
     return flits
 
 
@@ -118,22 +121,23 @@ def credit_receiver_outputs(p, s, outputs, n):
     good = credits > 0 and credits <= s.limit[n, heard]
     outputs.healed[n] = credits if good else 0
     outputs.excess[n] = (credits > 0 and not good) or heard >= p.channels
-    outputs.underrun[n] = s.went[n] >= p.channels or s.left[n] >= p.channels
+    outputs.underrun[n] = s.left[n] >= p.channels
     for c in range(p.channels):
-        outputs.underrun[n] |= change(p, s, n, c) < 0
+        after = change(p, s, n, c)
+        outputs.underrun[n] |= after < -flits_in(p, p.max_packet_bytes)
+        outputs.underrun[n] |= s.copied[n] == c and after + s.copied_flits[n] < 0
+    yet = s.beyond[n] - max(s.first[n], s.gone[n, s.copy_channel[n]])
+    outputs.copying[n] = yet > 0 or 0 <= s.copied[n] < p.channels
     outputs.overrun[n] = s.overflow[n]
     c = s.counted[n]
     if c != NONE:
         outputs.overrun[n] |= stored(p, s, n, c) * p.flit_bytes > s.limit[n, c] * p.credit_bytes
     outputs.drained[n] = s.drained[n]
     outputs.update_valid[n] = s.valid[n]
-    outputs.update_payload_type[n] = CF_UPDATE
     for lane in range(2):
-        c = 2 * s.told_pair[n] + lane
-        outputs.update_payload_entry_valid[n, lane] = c < p.channels
+        c = min(2 * s.told_pair[n] + lane, p.channels - 1)
         outputs.update_payload_entry_channel[n, lane] = c
-        outputs.update_payload_entry_freed[n, lane] = s.told_freed[n, lane]
-        outputs.update_payload_entry_reserved[n, lane] = 0
+        outputs.update_payload_entry_freed[n, lane] = s.told_freed[n, c % 2]
 
 
 @inner
@@ -174,7 +178,7 @@ def look(p, s, inputs, n):
     for lane in range(2):
         c, free = 2 * s.looking[n] + lane, 0
         if c < p.channels:
-            free = s.free[n, c] // (p.credit_bytes // p.flit_bytes)
+            free = min(s.free[n, c] // (p.credit_bytes // p.flit_bytes), s.come[n, c])
         s.seen[n, lane] = free % UPDATE_NUMBERS
     s.looking[n] = (s.looking[n] + 1) % ((p.channels + 1) // 2)
 
@@ -183,11 +187,11 @@ def look(p, s, inputs, n):
 def count(p, s, outputs, n):
     """The events of the last cycle."""
     per_credit = p.credit_bytes // p.flit_bytes
-    most = UPDATE_NUMBERS * per_credit - 1
+    least, most = -flits_in(p, p.max_packet_bytes), UPDATE_NUMBERS * per_credit - 1
     heard, came = s.heard[n], s.came[n]
-    s.overflow[n] = came >= p.channels
+    s.overflow[n] = came >= p.channels or s.copied[n] >= p.channels or s.refused[n]
     s.counted[n] = came if came < p.channels else NONE
-    s.drained[n] = s.counted[n] == NONE
+    s.drained[n] = s.counted[n] == NONE and not outputs.copying[n]
     for c in range(p.channels):
         s.drained[n] &= stored(p, s, n, c) == 0
         after = change(p, s, n, c)
@@ -196,7 +200,13 @@ def count(p, s, outputs, n):
             s.come[n, c] += outputs.healed[n]
         if came == c:
             s.come[n, c] += s.came_credits[n]
-        s.free[n, c] = s.come[n, c] * per_credit - min(max(after, 0), most)
+        s.gone[n, c] += s.left[n] == c
+        after = min(max(after, least), most)
+        if s.copied[n] == c:
+            s.copy_channel[n], s.first[n] = c, s.gone[n, c] + after
+            s.beyond[n] = s.first[n] + s.copied_flits[n]
+            after = max(after, 0)  # what has gone of it frees nothing
+        s.free[n, c] = s.come[n, c] * per_credit - after
 
 
 @compiled
@@ -209,9 +219,10 @@ def credit_receiver_clock(p, s, inputs, outputs, n):
     up = not inputs.reset[n]
     s.came[n] = inputs.arrival_channel[n] if inputs.arrival_valid[n] else NONE
     s.came_credits[n] = credits_in(p, inputs.arrival_length[n]) if up else 0
-    s.came_flits[n] = flits_in(p, inputs.arrival_length[n])
-    s.went[n] = inputs.dropped_channel[n] if inputs.dropped_valid[n] else NONE
-    s.went_flits[n] = flits_in(p, inputs.dropped_length[n])
+    s.came_flits[n] = flits_in(p, inputs.arrival_length[n]) if inputs.arrival_stores[n] else 0
+    s.refused[n] = inputs.copy_valid[n] and (outputs.copying[n] or inputs.arrival_valid[n])
+    s.copied[n] = inputs.copy_channel[n] if inputs.copy_valid[n] and not s.refused[n] else NONE
+    s.copied_flits[n] = flits_in(p, inputs.copy_length[n])
     s.left[n] = inputs.released_channel[n] if inputs.released_valid[n] else NONE
     s.heard[n] = inputs.told_channel[n] if inputs.told_valid[n] and up else NONE
     s.heard_consumed[n] = inputs.told_consumed[n]

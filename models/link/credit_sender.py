@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 CreditParameters = namedtuple(
-    "CreditParameters", "channels words flit_bytes credit_bytes max_packet_bytes"
+    "CreditParameters", "channels words flit_bytes credit_bytes max_packet_bytes permit_credits"
 )
 CreditSenderInputs = namedtuple(
     "CreditSenderInputs",
@@ -60,7 +60,7 @@ def credit_parameters(config: LinkConfig) -> CreditParameters:
 
 def credit_sender_shapes(config: LinkConfig, instances: int) -> tuple[dict, dict]:
     """Shapes of the inputs and of the outputs."""
-    wide = {"update_valid": (2,), "update_channel": (2,), "update_freed": (2,)}
+    wide: dict[str, tuple[int, ...]] = {"update_channel": (2,), "update_freed": (2,)}
     for side in "i", "o":
         wide |= {f"{side}_payload_data": (config.words,)}
         wide |= {f"{side}_payload_keep": (ceil(config.flit_bytes / 64),)}
@@ -131,24 +131,36 @@ def freed_after(s, n, c, value):
 
 
 @inner
+def counts(inputs, n, k):
+    """Whether an entry of an update counts: not the first of two of the same channel."""
+    repeated = k == 0 and inputs.update_channel[n, 0] == inputs.update_channel[n, 1]
+    return inputs.update_valid[n] != 0 and not repeated
+
+
+@inner
 def gated(p, inputs, n):
     """The channel of the head, if it is one that needs credits, else -1."""
     c = inputs.channel[n]
     return c if c < p.channels and inputs.lossless[n] >> c & 1 else -1
 
 
+@inner
+def passes_unweighed(p, s, port_room, n, c):
+    """A largest packet would fit."""
+    return min(s.limit[n, c] - in_use(s, n, c), port_room) >= credits_in(p, p.max_packet_bytes)
+
+
 @compiled
 def credit_sender_outputs(p, s, inputs, outputs, n):
     """What comes out in this cycle."""
-    largest = credits_in(p, p.max_packet_bytes)
     port_room = inputs.port_limit[n] - port_in_use(p, s, n)
     outputs.permit[n] = 0
     for c in range(p.channels):
         room = min(s.limit[n, c] - in_use(s, n, c), port_room)
-        outputs.permit[n] |= (room >= largest or not inputs.lossless[n] >> c & 1) << c
+        outputs.permit[n] |= (room >= p.permit_credits or not inputs.lossless[n] >> c & 1) << c
 
     c = gated(p, inputs, n)
-    goes = s.in_packet[n] or s.offered[n] or c < 0 or outputs.permit[n] >> c & 1
+    goes = s.in_packet[n] or s.offered[n] or c < 0 or passes_unweighed(p, s, port_room, n, c)
     outputs.o_valid[n] = inputs.i_valid[n] and goes
     outputs.i_ready[n] = inputs.o_ready[n] and goes
     outputs.o_channel[n] = s.current[n] if s.in_packet[n] else inputs.channel[n]
@@ -162,7 +174,7 @@ def credit_sender_outputs(p, s, inputs, outputs, n):
     outputs.excess[n] = 0
     for k in range(2):
         c = inputs.update_channel[n, k]
-        if inputs.update_valid[n, k] and (
+        if counts(inputs, n, k) and (
             c >= p.channels or freed_after(s, n, c, inputs.update_freed[n, k]) < 0
         ):
             outputs.excess[n] |= 1 << k
@@ -198,7 +210,7 @@ def report(p, s, inputs, n):
     if s.report[n] < 0:
         s.report[n] = 0 if due else -1
     elif not inputs.consumed_ready[n]:
-        return
+        pass
     elif s.report[n] == p.channels - 1:
         s.report[n] = -1
     else:
@@ -229,16 +241,10 @@ def credit_sender_clock(p, s, inputs, outputs, n):
     report(p, s, inputs, n)
 
     used = port_in_use(p, s, n) - s.back[n]
-    first = -1  # both updates start from what was there before
-    if inputs.update_valid[n, 0] and not outputs.excess[n] & 1:
-        first = freed_after(s, n, inputs.update_channel[n, 0], inputs.update_freed[n, 0])
-    if inputs.update_valid[n, 1] and not outputs.excess[n] & 2:
-        other = inputs.update_channel[n, 1]
-        s.freed[n, other] = freed_after(s, n, other, inputs.update_freed[n, 1])
-        if other == inputs.update_channel[n, 0]:
-            first = -1
-    if first >= 0:
-        s.freed[n, inputs.update_channel[n, 0]] = first
+    for k in range(2):
+        if counts(inputs, n, k) and not outputs.excess[n] >> k & 1:
+            back = inputs.update_channel[n, k]
+            s.freed[n, back] = freed_after(s, n, back, inputs.update_freed[n, k])
     s.back[n] = 0
     s.back[n] = used - port_in_use(p, s, n)
     if passed >= 0:

@@ -263,7 +263,7 @@ def deframer_outputs(p, s, outputs, n):
     outputs.o_payload_llr[n] = byte_of(preamble, 7) == LLR_SFD
     numbers = byte_of(preamble, 2) << 16 | byte_of(preamble, 3) << 8 | byte_of(preamble, 4)
     outputs.o_payload_sequence[n] = numbers >> 4
-    outputs.o_payload_channel[n] = byte_of(preamble, 1) & 31
+    outputs.o_payload_channel[n] = byte_of(preamble, 1) & 63
     outputs.control_valid[n] = s.control_valid[n]
     outputs.control_payload_type[n] = byte_of(s.control[n], 0)
     outputs.control_payload_sequence_high[n] = byte_of(s.control[n], 1)

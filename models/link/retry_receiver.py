@@ -28,8 +28,9 @@ RetryReceiverInputs = namedtuple(
 )
 RetryReceiverOutputs = namedtuple(
     "RetryReceiverOutputs",
-    "o_valid o_payload_data o_payload_keep o_payload_last o_payload_user init_echo_valid "
-    "init_echo_payload_sequence init_echo_payload_value ack_valid ack_payload_sequence nack_valid "
+    "o_valid o_payload_data o_payload_keep o_payload_last o_payload_user o_payload_channel "
+    "o_payload_broken init_echo_valid init_echo_payload_sequence "
+    "init_echo_payload_value ack_valid ack_payload_sequence nack_valid "
     "nack_payload_sequence state rx_ok rx_poisoned rx_bad rx_expected_seq_good "
     "rx_expected_seq_poisoned rx_expected_seq_bad rx_missing_seq rx_duplicate_seq rx_replay "
     "rx_init rx_overrun tx_ack tx_nack tx_init_echo",
@@ -38,7 +39,8 @@ EVENTS = RetryReceiverOutputs._fields[RetryReceiverOutputs._fields.index("rx_ok"
 # `event` has those of the cycle before.
 RetryReceiverState = namedtuple(
     "RetryReceiverState",
-    "now state expected received role passes cut data count last error head flits due repeat "
+    "now state expected received role passes cut data count last error channel broken "
+    "head flits due repeat "
     "echo_waits echo_sequence echo_value event",
 )
 Parameters = namedtuple("Parameters", "words flit_bytes ack_cycles")
@@ -70,7 +72,7 @@ def receiver_state(config: LinkConfig, instances: int) -> RetryReceiverState:
     """State after reset."""
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(RetryReceiverState._fields, (instances,))
     shapes["data"] = (instances, DEPTH, config.words)
-    for name in ("count", "last", "error"):
+    for name in ("count", "last", "error", "channel", "broken"):
         shapes[name] = (instances, DEPTH)
     shapes["event"] = (instances, len(EVENTS))
     state = allocate(RetryReceiverState, shapes)
@@ -95,6 +97,8 @@ def retry_receiver_outputs(p, s, outputs, n):
         outputs.o_payload_keep[n, word] = low_bits(s.count[n, slot] + 1 - 64 * word)
     outputs.o_payload_last[n] = s.last[n, slot]
     outputs.o_payload_user[n] = s.error[n, slot]
+    outputs.o_payload_channel[n] = s.channel[n, slot]
+    outputs.o_payload_broken[n] = s.broken[n, slot]
     outputs.init_echo_valid[n] = s.echo_waits[n]
     outputs.init_echo_payload_sequence[n] = s.echo_sequence[n]
     outputs.init_echo_payload_value[n] = s.echo_value[n]
@@ -148,7 +152,7 @@ def deliver(p, s, inputs, n):
         s.cut[n], s.passes[n] = 1, 0
         if not inputs.i_payload_first[n]:
             newest = (s.head[n] + DEPTH - 1) % DEPTH
-            s.last[n, newest] = s.error[n, newest] = 1
+            s.last[n, newest] = s.error[n, newest] = s.broken[n, newest] = 1
         return
     slot = (s.head[n] + s.flits[n]) % DEPTH
     s.flits[n] += 1
@@ -156,8 +160,11 @@ def deliver(p, s, inputs, n):
         s.data[n, slot, word] = inputs.i_payload_data[n, word]
     s.count[n, slot] = inputs.i_payload_count[n]
     s.last[n, slot] = inputs.i_payload_last[n]
-    broken = inputs.i_payload_bad[n] or inputs.i_payload_poison[n]
-    s.error[n, slot] = inputs.i_payload_last[n] and broken
+    s.channel[n, slot] = inputs.i_payload_channel[n]
+    s.broken[n, slot] = inputs.i_payload_last[n] and inputs.i_payload_bad[n]
+    s.error[n, slot] = s.broken[n, slot] or (
+        inputs.i_payload_last[n] and inputs.i_payload_poison[n]
+    )
 
 
 @inner

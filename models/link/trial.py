@@ -12,8 +12,9 @@ from models.compiled import compiled, inner
 from models.config import SwitchConfig
 from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
+from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.theory import error_free, go_back_n
-from models.link.wire import COUNTED
+from models.link.wire import COUNTED, CREDIT_BITS, CREDIT_COUNTER_BITS, credits_of
 from models.record import flat
 from models.traffic import (
     Sinks,
@@ -33,6 +34,7 @@ SMALLEST = 16  # bytes of a packet with room for its sequence number
 MOST_FRAMES = 10_000_000  # some 200 bytes of memory each
 LAST_CYCLE = 1_000_000_000
 LOST, DISCARDED = COUNTED.index("lost"), COUNTED.index("tx_discard")
+MOST_CLASSES = 16
 CHUNK = 1 << 12  # cycles between two looks at whether all has come
 
 
@@ -55,6 +57,14 @@ class LinkTrial:
         Cycles in which the cable is cut, first one and the one after the last.
     ready : float
         Probability that a reader takes a flit.
+    credits : int
+        Credits of each channel, packets being of the first channels by turns, 16 at most; 0 for
+        none: then there is no flow control, and nothing behind the
+        link but a reader.
+    port_credits : int or None
+        Credits of all channels together; None for no such limit.
+    drain : float
+        With credits, the probability that a flit leaves the buffer behind the link in a cycle.
     policy : DownPolicy
         What becomes of packets while the link is not up.
     seed : int
@@ -70,6 +80,9 @@ class LinkTrial:
     duplicate: float = 0.0
     down: tuple[tuple[int, ...], ...] = ()
     ready: float = 1.0
+    credits: int = 0
+    port_credits: int | None = None
+    drain: float = 1.0
     policy: DownPolicy = DownPolicy.BLOCK
     seed: int = 1
 
@@ -82,6 +95,18 @@ class LinkTrial:
                 raise ValueError(f"sizes must be {least} to {most} bytes, not {size}")
         if not 1 <= self.frames <= MOST_FRAMES:
             raise ValueError(f"frames must be 1 to {MOST_FRAMES}, not {self.frames}")
+        if self.credits and self.ready < 1:
+            raise ValueError(f"ready must be 1 with credits, not {self.ready}: choose drain")
+        least = credits_of(self.config.max_packet_bytes, self.config.credit_bytes)
+        if self.credits and not least <= self.credits < 1 << CREDIT_BITS:
+            raise ValueError(
+                f"credits must be 0, or {least} (a largest packet) to {(1 << CREDIT_BITS) - 1}, "
+                f"not {self.credits}"
+            )
+        if self.port_credits is not None and not least <= self.port_credits:
+            raise ValueError(f"port_credits must be {least} or more, not {self.port_credits}")
+        if not 0 <= self.drain <= 1:
+            raise ValueError(f"drain must be 0 to 1, not {self.drain}")
         for start, end in self.down:
             if not 0 <= start < end <= LAST_CYCLE:
                 raise ValueError(
@@ -92,12 +117,15 @@ class LinkTrial:
     @property
     def ports(self) -> SwitchConfig:
         """Two ports for sources and sinks: port 0 sends to port 1, and the other way round."""
-        flits = 2 * self.config.max_packet_flits + 64
+        classes = 1
+        if self.credits:
+            classes = min(1 << self.config.channels.bit_length() - 1, MOST_CLASSES)
+        flits = (2 * self.config.max_packet_flits + 64) * classes
         return SwitchConfig(
             name=self.config.name,
             ports=2,
             flit_bytes=self.config.flit_bytes,
-            classes=1,
+            classes=classes,
             ingress_flits=2 * flits,
             egress_flits=4 * flits,
             min_packet_bytes=self.config.min_packet_bytes,
@@ -141,16 +169,45 @@ def connect(i, channel, n):
     i.pcs_up[n] = channel.up[n] and channel.up[other]
 
 
+@inner
+def credits_drive(reader, i, cycle):
+    """Limits, a channel a cycle, and the buffers behind both ends."""
+    p, s, credits, port = reader
+    for n in range(2):
+        i.channel[n] = i.i_payload_data[n, 0] >> 48 & 0xF if credits else 0
+        i.credit_reset[n] = credits == 0
+        i.credit_lossless[n] = (1 << p.channels) - 1 if credits else 0
+        i.credit_port_limit[n] = port
+        for limit in (
+            (
+                i.credit_sender_limit_valid,
+                i.credit_sender_limit_channel,
+                i.credit_sender_limit_limit,
+            ),
+            (
+                i.credit_receiver_limit_valid,
+                i.credit_receiver_limit_channel,
+                i.credit_receiver_limit_limit,
+            ),
+        ):
+            limit[0][n] = cycle < p.channels
+            limit[1][n] = min(cycle, p.channels - 1)
+            limit[2][n] = credits
+        if credits:
+            reader_drive(p, s, i, n)
+
+
 @compiled
 def link_drive(wires, cycle):
     """Inputs of both ends in ``cycle``."""
-    p, line, table, source, sink, i, _, channel, down, _ = wires
+    p, line, table, source, sink, i, _, channel, down, reader, _ = wires
     state, _, channel_i, channel_o = channel
     sources_drive(
         p, line, table, source, 0, cycle, i.i_valid, i.i_payload_data, i.i_payload_keep,
         i.i_payload_last, i.i_payload_user,
     )  # fmt: skip
     sinks_drive(p, line, sink, i.o_ready)
+    credits_drive(reader, i, cycle)
     for n in range(2):
         channel_i.down[n] = cut(down, cycle)
         channel_outputs(state, channel_i, channel_o, n)
@@ -165,13 +222,17 @@ def link_settle(wires, cycle):
     ``counted`` is a view on the events of a cycle, their sums, and a log of what was given up: end,
     cycle, and how many frames, or 0 for a packet that was discarded; and how long that is.
     """
-    p, line, table, source, sink, _, o, channel, _, counted = wires
+    p, line, table, source, sink, i, o, channel, _, reader, counted = wires
     state, rates, channel_i, _ = channel
     sources_taken(p, line, table, source, cycle, o.i_ready)
     sinks_taken(
         p, line, table, sink, cycle, o.o_valid, o.o_payload_data, o.o_payload_keep,
         o.o_payload_last, o.o_payload_user,
     )  # fmt: skip
+    buffer_p, buffer_s, credits, _ = reader
+    if credits:
+        for n in range(2):
+            reader_clock(buffer_p, buffer_s, i, o, n)
     events, counts, log, logged = counted
     for n in range(2):
         move(channel_i.data, o.to_pcs_payload_data, n)
@@ -234,7 +295,7 @@ class LinkRun:
             cycle=START,
             source=source,
             destination=1 - source,
-            traffic_class=0,
+            traffic_class=np.arange(source.size) % ports.classes,
             length=np.random.default_rng([trial.seed, 1]).choice(trial.sizes, source.size),
         )
         line = line_of(ports, shaped=False)
@@ -245,6 +306,11 @@ class LinkRun:
         self.model = LinkModel(config, instances=2)
         self.model.inputs.enable[:] = 1
         self.model.inputs.policy[:] = trial.policy
+        if trial.credits:
+            self.model.inputs.credit_update_cycles[:] = config.update_cycles
+            self.model.inputs.credit_refresh_cycles[:] = config.refresh_cycles
+            self.model.inputs.credit_report_cycles[:] = config.report_cycles
+        self.reader = Reader(config, drain=trial.drain, seed=trial.seed)
         self.channel = ChannelModel(
             config,
             seeds=[2 * trial.seed, 2 * trial.seed + 1],
@@ -261,6 +327,9 @@ class LinkRun:
         self.logged = np.zeros(1, dtype=np.int64)
         self.quiet = 0  # cycles since something was delivered
         channel = self.channel
+        port_credits = trial.port_credits
+        if port_credits is None:
+            port_credits = (1 << CREDIT_COUNTER_BITS) - 1
         self.wires = (
             self.sources.parameters,
             line,
@@ -271,6 +340,7 @@ class LinkRun:
             self.model.outputs,
             (channel.state, channel.rates, channel.inputs, channel.outputs),
             np.array(trial.down, dtype=np.int64).reshape(-1, 2),
+            (self.reader.p, self.reader.state, trial.credits, port_credits),
             (
                 self.flats[1][-2 * len(COUNTED) :].reshape(len(COUNTED), 2),
                 self.counts,
@@ -313,6 +383,18 @@ class LinkRun:
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
         return self.delivered == self.offered or self.quiet > self.patience
+
+    @property
+    def stored(self) -> int:
+        """Flits of a channel behind an end of the link, where there were most."""
+        return int(self.reader.state.most.max())
+
+    @property
+    def room(self) -> int:
+        """Flits that a channel's credits stand for, and those of a largest packet."""
+        config = self.trial.config
+        per_credit = config.credit_bytes // config.flit_bytes
+        return self.trial.credits * per_credit + config.max_packet_flits
 
     def goodput(self) -> float | None:
         """Part of the line rate that packets took, from a tenth of those each way to nine tenths.
@@ -359,7 +441,8 @@ class LinkRun:
     def results(self) -> dict[str, Any]:
         """What came of it, as JSON has it.
 
-        ``lost`` are packets that nothing accounts for; ``waiting`` were never taken.
+        ``lost`` are packets that nothing accounts for; ``waiting`` were never taken; ``overflown``
+        flits for which the buffer behind the link would have had no room.
         """
         totals = self.sinks.totals()
         counts = dict(zip(COUNTED, self.counts.sum(axis=0).tolist(), strict=True))
@@ -379,6 +462,7 @@ class LinkRun:
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],
             "broken_copies": totals["errored"],
+            "overflown": max(0, self.stored - self.room),
             "goodput": self.goodput(),
             "theory": self.trial.theory,
             "error_free": self.trial.error_free,

@@ -14,6 +14,7 @@ first and the last, the character of O-code 0x6, the types above 0x10, and D2 ..
 from enum import IntEnum
 
 __all__ = [
+    "CC_UPDATE_FIELDS",
     "CHECK_BITS",
     "CHECK_POLYNOMIAL",
     "COUNTED",
@@ -23,6 +24,7 @@ __all__ = [
     "ERROR",
     "FCS_POLYNOMIAL",
     "FILLER",
+    "FRAME_CHANNEL_BITS",
     "FRAME_OVERHEAD_BYTES",
     "FRAME_SFD",
     "IDLE",
@@ -30,6 +32,7 @@ __all__ = [
     "LLR_SFD",
     "MAX_CHANNELS",
     "ORDERED_SET",
+    "OWN_CHANNEL",
     "PREAMBLE_FIELDS",
     "REFRESH_BYTES",
     "REPORT_NS",
@@ -51,13 +54,17 @@ MAX_CHANNELS = 32
 CREDIT_BITS = 15  # of a channel in CF_Update
 IN_FRAME_BYTES = 256  # no control word before so many bytes of a frame, its preamble included
 
+# Virtual channels are 0 to 31; 32 is the link itself, which sends its CC_Updates as frames.
+FRAME_CHANNEL_BITS = 6
+OWN_CHANNEL = MAX_CHANNELS
+
 # The first word of a frame, first field in the lowest bits. The sequence number is written with its
 # highest bits first, as in D2 .. D4 of a control word: bits 19..12, then 11..4, then 3..0 in the
 # upper half of a byte.
 PREAMBLE_FIELDS = {
     "start": 8,
-    "channel": 5,
-    "reserved": 3,
+    "channel": FRAME_CHANNEL_BITS,
+    "reserved": 2,
     "sequence_high": 8,
     "sequence_middle": 8,
     "padding": 4,
@@ -81,9 +88,9 @@ FCS_POLYNOMIAL = 0x04C11DB7  # CRC-32 of IEEE 802.3
 class Control(IntEnum):
     """D1 of a control word. D2 .. D4 hold a sequence number as the preamble does.
 
-    D7 is the check of D1 .. D6, of the same polynomial and preset as the header check, in all but
-    CF_Update. That is our own: the public facts have no check, and one wrong bit would turn an ACK
-    into an INIT. At least four wrong bits, or a burst of more than eight, can pass.
+    D7 is the check of D1 .. D6, of the same polynomial and preset as the header check. That is our
+    own: the public facts have no check, and one wrong bit would turn an ACK into an INIT, or free
+    credits that are in use. At least four wrong bits, or a burst of more than eight, can pass.
     """
 
     FILL = 0x00  # means nothing: keeps the line busy within a frame
@@ -97,13 +104,16 @@ class Control(IntEnum):
 # What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is
 # how often all was given up, ``lost`` the frames of it; ``rx_overrun`` a flit that found no room
 # behind the receiver, ``overrun`` words that found none in the deframer; ``malformed`` control
-# words in places that mean nothing, ``unknown`` those of types that do.
+# words in places that mean nothing, ``unknown`` those of types that do. Of credits: a CC_Update
+# brought some back; an update that cannot be; more came than there was room for, or left than there
+# was; a channel has waited too long.
 COUNTED = (
     *("tx_init", "tx_init_echo", "tx_ack", "tx_nack", "tx_discard", "tx_ok", "tx_poisoned"),
     *("tx_replay", "rx_init", "rx_init_echo", "rx_ack", "rx_nack", "rx_ack_nack_seq_error"),
     *("rx_ok", "rx_poisoned", "rx_bad", "rx_expected_seq_good", "rx_expected_seq_poisoned"),
     *("rx_expected_seq_bad", "rx_missing_seq", "rx_duplicate_seq", "rx_replay"),
     *("flushed", "lost", "rx_overrun", "overrun", "malformed", "unknown"),
+    *("credit_healed", "credit_excess", "credit_overrun", "credit_underrun", "credit_stall"),
 )
 
 
@@ -120,8 +130,18 @@ UPDATE_BYTES = 6400  # of the line between two CF_Updates, by default
 REFRESH_BYTES = 1 << 16  # and between two that say nothing new
 REPORT_NS = 256_000  # between two CC_Updates
 
-# CF_Update has two of these, in D2 .. D4 and in D5 .. D7, first field in the lowest bits.
-UPDATE_FIELDS = {"freed": CREDIT_BITS, "valid": 1, "channel": 5, "reserved": 3}
+# CF_Update has two of these, in D2 .. D6, first entry and first field in the lowest bits. Both
+# count: where there is one channel to tell of, the second repeats the first.
+UPDATE_FIELDS = {"freed": CREDIT_BITS, "channel": 5}
+
+# The first word of a CC_Update, a frame on OWN_CHANNEL; first field in the lowest bits.
+CC_UPDATE_FIELDS = {
+    "consumed": CREDIT_COUNTER_BITS,
+    "channel": 5,
+    "reserved": 7,
+    "length": 16,  # where the header of a packet has it
+    "filler": 16,
+}
 
 
 def credits_of(size: int, credit_bytes: int) -> int:

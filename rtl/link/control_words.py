@@ -1,7 +1,7 @@
 """Control words: what the blocks of a link have to say, and what the partner said."""
 
-from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.link.wire import Control
@@ -13,6 +13,8 @@ from rtl.link.frame import (
     InitLayout,
     InitSignature,
     SequenceLayout,
+    UpdateLayout,
+    UpdateSignature,
 )
 
 __all__ = ["ControlWords"]
@@ -25,8 +27,8 @@ class ControlWords(wiring.Component):
     while ``o`` waits, its payload may become a later or more urgent one, and ``valid`` may be taken
     back. So it wants a reader that takes a word in the cycle in which it has a place for it.
 
-    All but CF_Update have a check in D7, see :mod:`models.link.wire`: else one wrong bit could make
-    an INIT of an ACK, and lose packets in silence.
+    All have a check in D7, see :mod:`models.link.wire`: else one wrong bit could make an INIT of an
+    ACK, and lose packets in silence. It is put in and looked at here.
 
     Latency: 0 cycles both ways. Throughput: 1 word per cycle each way.
     Backpressure: each ``ready`` is combinational in ``o.ready`` and the valid of what goes before.
@@ -38,8 +40,8 @@ class ControlWords(wiring.Component):
         To be said.
     send_nack, send_ack : In(stream.Signature(SequenceLayout))
         To be said.
-    send_credit : In(stream.Signature(ControlLayout))
-        A whole word, CF_Update.
+    send_credit : In(stream.Signature(UpdateLayout))
+        To be said in a CF_Update.
     o : Out(stream.Signature(ControlLayout))
         Words to the framer.
     i : In(ControlSignature)
@@ -48,8 +50,8 @@ class ControlWords(wiring.Component):
         It is an INIT, or an INIT_ECHO. What it says follows ``i`` whether valid or not.
     nack, ack : Out(AckSignature)
         It is a NACK, or an ACK.
-    credit : Out(ControlSignature)
-        It is a CF_Update, in whatever form.
+    credit : Out(UpdateSignature)
+        It is a CF_Update; what it says as above.
     unknown : Out(1)
         It is of a type that does not exist, has bits set that its type has not, or a wrong check.
         It has no other effect. A fill is none: it means nothing.
@@ -62,14 +64,14 @@ class ControlWords(wiring.Component):
                 "send_init_echo": In(stream.Signature(InitLayout())),
                 "send_nack": In(stream.Signature(SequenceLayout())),
                 "send_ack": In(stream.Signature(SequenceLayout())),
-                "send_credit": In(stream.Signature(ControlLayout())),
+                "send_credit": In(stream.Signature(UpdateLayout())),
                 "o": Out(stream.Signature(ControlLayout())),
                 "i": In(ControlSignature()),
                 "init": Out(InitSignature()),
                 "init_echo": Out(InitSignature()),
                 "nack": Out(AckSignature()),
                 "ack": Out(AckSignature()),
-                "credit": Out(ControlSignature()),
+                "credit": Out(UpdateSignature()),
                 "unknown": Out(1),
             }
         )
@@ -82,7 +84,7 @@ class ControlWords(wiring.Component):
 
     def send(self, m):
         """The words to the framer."""
-        word, retry = Signal(ControlLayout()), Signal(init=1)
+        word = Signal(ControlLayout())
 
         def say(kind, said):
             m.d.comb += [
@@ -106,14 +108,13 @@ class ControlWords(wiring.Component):
             m.d.comb += self.send_ack.ready.eq(self.o.ready)
         with m.Else():
             m.d.comb += [
-                word.eq(self.send_credit.payload),
-                retry.eq(0),
+                word.type.eq(Control.CF_UPDATE),
+                word.as_value()[8:48].eq(self.send_credit.payload.as_value()),
                 self.send_credit.ready.eq(self.o.ready),
             ]
-        check = word_check(word.as_value()[:48])
         m.d.comb += [
             self.o.payload.eq(word),
-            self.o.payload.rest.eq(Mux(retry, check, word.rest)),
+            self.o.payload.rest.eq(word_check(word.as_value()[:48])),
         ]
         m.d.comb += self.o.valid.eq(
             self.send_init.valid
@@ -137,8 +138,12 @@ class ControlWords(wiring.Component):
         m.d.comb += [
             self.init.value.eq(word.value),
             self.init_echo.value.eq(word.value),
-            self.credit.payload.eq(word),
         ]
+        update = data.View(UpdateLayout(), word.as_value()[8:48])
+        for channel, freed, entry in zip(
+            self.credit.channel, self.credit.freed, update.entry, strict=True
+        ):
+            m.d.comb += [channel.eq(entry.channel), freed.eq(entry.freed)]
         with m.Switch(word.type):
             for kind, said in (
                 (Control.INIT, self.init),
@@ -151,7 +156,7 @@ class ControlWords(wiring.Component):
                 with m.Case(kind):
                     m.d.comb += [said.valid.eq(valid & bare), self.unknown.eq(valid & ~bare)]
             with m.Case(Control.CF_UPDATE):
-                m.d.comb += self.credit.valid.eq(valid)
+                m.d.comb += [self.credit.valid.eq(valid & right), self.unknown.eq(valid & ~right)]
             with m.Case(Control.FILL):
                 pass
             with m.Default():

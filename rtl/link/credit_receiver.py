@@ -1,7 +1,7 @@
 """Credit receiver: what has come and what has left, told to the sender."""
 
 from amaranth import C, Cat, Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig
@@ -10,38 +10,38 @@ from models.link.wire import (
     CREDIT_COUNTER_BITS,
     CREDIT_TIMER_BITS,
     MAX_CHANNELS,
-    UPDATE_FIELDS,
-    Control,
     credits_of,
 )
 from rtl.comparison import exceeds
 from rtl.link.credit_sender import CreditLimitSignature, credits_for, every, of_channel
+from rtl.link.frame import UpdateLayout
 from rtl.selection import encode
 
 __all__ = [
+    "ArrivalSignature",
     "ConsumedSignature",
     "CreditReceiver",
     "PacketSignature",
-    "UpdateLayout",
     "VacatedSignature",
 ]
 
 CHANNEL = range(MAX_CHANNELS)
 
 
-class UpdateLayout(data.StructLayout):
-    """D1 .. D7 of a CF_Update: its type, and twice ``models.link.wire.UPDATE_FIELDS``."""
-
-    def __init__(self, credit_bits: int = CREDIT_BITS):
-        entry = data.StructLayout(UPDATE_FIELDS | {"freed": credit_bits})
-        super().__init__({"type": 8, "entry": data.ArrayLayout(entry, 2)})
-
-
 class PacketSignature(wiring.Signature):
-    """A packet of a channel, and the length that its header tells."""
+    """A packet of a channel, and its length in bytes."""
 
     def __init__(self):
         super().__init__({"valid": Out(1), "channel": Out(CHANNEL), "length": Out(16)})
+
+
+class ArrivalSignature(wiring.Signature):
+    """A packet of a channel, its length in bytes, and whether the switch stores it."""
+
+    def __init__(self):
+        super().__init__(
+            {"valid": Out(1), "channel": Out(CHANNEL), "length": Out(16), "stores": Out(1)}
+        )
 
 
 class VacatedSignature(wiring.Signature):
@@ -62,20 +62,32 @@ class CreditReceiver(wiring.Component):
     """Count the credits of packets that come and the flits that they store; tell what is free.
 
     A packet takes ``ceil((length + 16) / credit_bytes)`` credits and stores
-    ``ceil(length / flit_bytes)`` flits, at most those of a largest packet. Flits leave one by one.
-    Freed is all that has come but a credit for each ``credit_bytes / flit_bytes`` flits that are
-    stored, or part of them: so what is not stored of a packet (its frame, and what is rounded up)
-    is free at once, what is stored is never free, and once all has left all is.
+    ``ceil(length / flit_bytes)`` flits, at most those of a largest packet. It counts with its last
+    flit. Flits leave one by one, in cut-through before that: what a channel has stored is negative
+    then, down to a largest packet. Freed is all that has come but a credit for each ``credit_bytes
+    / flit_bytes`` flits that are stored, or part of them, none if that is negative: so what is not
+    stored of a packet (its frame, and what is rounded up) is free at once, what is stored is never
+    free, and once all has left all is. Freed never goes back.
 
-    A CF_Update has two channels, 2n and 2n + 1. It is sent at once when one of them has freed more
+    In cut-through a packet may prove broken when the switch has it already. Such a copy has room
+    there and no credits, which are those of its replay. So its flits free nothing as they leave:
+    those that left before its last one came are no longer missing from what is stored, and as many
+    as are yet to leave do so behind all that was stored by then. Flits may leave in another order,
+    as all that counts is how many. There is one copy at a time in all channels; a channel stores
+    its limit and one largest packet at most, and all channels together no more beyond theirs.
+
+    A CF_Update has two channels, 2n and 2n + 1, or twice the last one if there are not so many. It
+    is sent at once when one of them has freed more
     than a quarter of its limit since the last one, else ``update_cycles`` behind the last one if it
     has anything new, the pairs in turn; and, new or not, the next pair after ``refresh_cycles``.
     "At once" takes up to ``pairs + 3`` cycles from the event, as one pair is looked at in a cycle;
     the turn of a pair may take another ``pairs``.
 
-    Latency: 1 cycle from an event to ``healed``, ``excess`` and ``underrun``, 2 to the counters and
-    to ``overrun``, 3 to ``drained``; 4 cycles from ``released`` to ``update.valid`` with one pair.
-    Throughput: one event of each kind per cycle.
+    Latency: 1 cycle from an event to ``healed``, ``excess``, ``underrun`` and the rise of
+    ``copying``, 2 to the counters, to ``overrun`` and to the fall of ``copying``, 3 to ``drained``;
+    4 cycles from ``released`` to ``update.valid`` with one pair.
+    Throughput: one event of each kind per cycle. In one cycle ``arrival`` and ``released`` count as
+    one sum, and a copy behind them.
     Backpressure: ``update`` leaves registers; while it waits, nothing else is taken up.
     Source: credit-based flow control of Ultra Ethernet 1.0, as SAI renders it; counting what is
     stored is our decision, as the switch releases flits and not packets.
@@ -90,13 +102,15 @@ class CreditReceiver(wiring.Component):
 
     Members
     -------
-    arrival : In(PacketSignature())
-        The head of a packet has come. Not for those whose header may be wrong, nor for a second
-        time.
-    dropped : In(PacketSignature())
-        It was dropped in the cycle of its arrival or later: its flits are not stored.
+    arrival : In(ArrivalSignature())
+        A packet has been received: its last flit has come, good or poisoned. It is stored but for
+        those that the switch has refused, of which no flit is.
+    copy : In(PacketSignature())
+        The last flit of a broken copy has come, which the switch has taken; ``length`` of what it
+        was given. Not while ``copying``, nor with an arrival: that counts as ``overrun``, and has
+        no other effect.
     released : In(VacatedSignature())
-        One of its flits has left.
+        A flit of a packet or copy has left.
     told : In(ConsumedSignature())
         A CC_Update, behind the arrival of every packet that it was sent behind, not in the same
         cycle. Credits that the sender has consumed and that never came, up to the limit, have come
@@ -108,30 +122,37 @@ class CreditReceiver(wiring.Component):
     refresh_cycles : In(24)
         Cycles between those that may say nothing new; 0 for none.
     reset : In(1)
-        The link is down: all is zero but the limits and the flits that are stored. What has come is
-        not counted, its flits are. To be kept up until ``drained``: else what is stored looks like
-        credits of which the sender knows nothing (it counts as ``excess`` there).
+        The link is down: all is zero but the limits and the flits that are stored, a copy's too.
+        What has come is not counted, its flits are. To be kept up until ``drained``: else what is
+        stored looks like credits of which the sender knows nothing (it counts as ``excess`` there).
     update : Out(stream.Signature(UpdateLayout()))
         CF_Updates.
     healed : Out(credit_bits)
         Credits that a CC_Update has brought back.
     excess : Out(1)
         Event: a CC_Update tells of more than the limit, or names no channel; it was ignored.
+    copying : Out(1)
+        Flits of a copy have yet to leave, or a copy has come in the cycle before.
     overrun : Out(1)
-        Event: with an arrival, more was stored than the limit allows, or it names no channel.
+        Event: with an arrival, more was stored than the limit allows; an arrival or copy names no
+        channel; or a copy came when it must not.
     underrun : Out(1)
-        Event: more flits left a channel than it had, or it does not exist; it has none then.
+        Event: more flits left a channel than it had and a packet under way can have, or than came
+        of its copy, or it does not exist. They are not counted.
     drained : Out(1)
-        Nothing is stored.
+        Nothing is stored, and no flit of a packet has left that has yet to end.
 
     Attributes
     ----------
     consumed_credits, stored, limits, reported : list of Signal
         State: of each channel. Proofs read them.
-    came, went, left, heard : Signal(channels)
-        State: channel of an arrival, drop, release or CC_Update of the last cycle, one-hot or zero.
-    credits, flits_in, flits_out, told_consumed : Signal
+    came, copied, left, heard : Signal(channels)
+        State: channel of an arrival, copy, release or CC_Update of the last cycle, one-hot or zero.
+    credits, flits_in, flits_copied, told_consumed : Signal
         State: what those were of or told. Proofs read them.
+    copy_channel, ahead, remaining : Signal
+        State: channel of the copy, one-hot; flits that leave before its own; those of its own that
+        have yet to leave. Proofs read them.
     looking : Signal(pairs)
         State: the pair that is looked at, one-hot. Proofs read it.
     freed : list of Signal
@@ -156,22 +177,24 @@ class CreditReceiver(wiring.Component):
         self.consumed_credits = [
             Signal(counter_bits, name=f"consumed_credits_{c}") for c in channels
         ]
-        self.stored = [Signal(stored_bits, name=f"stored_{c}") for c in channels]
+        self.stored = [Signal(signed(stored_bits + 1), name=f"stored_{c}") for c in channels]
         self.limits = [Signal(credit_bits, name=f"limit_{c}") for c in channels]
         self.reported = [Signal(credit_bits, name=f"reported_{c}") for c in channels]
-        self.came, self.went, self.left, self.heard = (
-            Signal(config.channels, name=name) for name in ("came", "went", "left", "heard")
+        self.came, self.copied, self.left, self.heard, self.copy_channel = (
+            Signal(config.channels, name=name)
+            for name in ("came", "copied", "left", "heard", "copy_channel")
         )
         self.credits = Signal(range(credits_of(config.max_packet_bytes, config.credit_bytes) + 1))
         self.flits_in = Signal(range(config.max_packet_flits + 1))
-        self.flits_out = Signal.like(self.flits_in)
+        self.flits_copied, self.remaining = Signal.like(self.flits_in), Signal.like(self.flits_in)
+        self.ahead = Signal(stored_bits)
         self.told_consumed = Signal(counter_bits)
         self.looking = Signal((config.channels + 1) // 2, init=1)
         self.freed = [Signal(credit_bits, name=f"freed_{lane}") for lane in range(2)]
         super().__init__(
             {
-                "arrival": In(PacketSignature()),
-                "dropped": In(PacketSignature()),
+                "arrival": In(ArrivalSignature()),
+                "copy": In(PacketSignature()),
                 "released": In(VacatedSignature()),
                 "told": In(ConsumedSignature(counter_bits)),
                 "limit": In(CreditLimitSignature(credit_bits)),
@@ -181,6 +204,7 @@ class CreditReceiver(wiring.Component):
                 "update": Out(stream.Signature(UpdateLayout(credit_bits))),
                 "healed": Out(credit_bits),
                 "excess": Out(1),
+                "copying": Out(1),
                 "overrun": Out(1),
                 "underrun": Out(1),
                 "drained": Out(1, init=1),
@@ -193,12 +217,13 @@ class CreditReceiver(wiring.Component):
         consumed, stored, limits = self.consumed_credits, self.stored, self.limits
 
         # First cycle: what an event is about.
-        def named(event, chosen):
+        def named(event, chosen, valid=None):
+            valid = event.valid if valid is None else valid
             stray = Signal(name=f"{chosen.name}_stray")
             matches = Cat(event.channel == c for c in channels)
             m.d.sync += [
-                chosen.eq(Mux(event.valid, matches, 0)),
-                stray.eq(event.valid & ~matches.any()),
+                chosen.eq(Mux(valid, matches, 0)),
+                stray.eq(valid & ~matches.any()),
             ]
             return stray
 
@@ -206,14 +231,17 @@ class CreditReceiver(wiring.Component):
             flits = (length + (config.flit_bytes - 1)) >> (config.flit_bytes - 1).bit_length()
             return Mux(exceeds(flits, config.max_packet_flits), config.max_packet_flits, flits)
 
-        came, went, left, heard = self.came, self.went, self.left, self.heard
-        credits, flits_in, flits_out = self.credits, self.flits_in, self.flits_out
-        came_stray, went_stray = named(self.arrival, came), named(self.dropped, went)
-        left_stray, heard_stray = named(self.released, left), named(self.told, heard)
+        came, copied, left, heard = self.came, self.copied, self.left, self.heard
+        credits, flits_in, flits_copied = self.credits, self.flits_in, self.flits_copied
+        takes_copy, refused = Signal(), Signal()
+        m.d.comb += takes_copy.eq(self.copy.valid & ~self.copying & ~self.arrival.valid)
+        came_stray, left_stray = named(self.arrival, came), named(self.released, left)
+        heard_stray, copied_stray = named(self.told, heard), named(self.copy, copied, takes_copy)
         m.d.sync += [
             credits.eq(Mux(self.reset, 0, credits_for(config, self.arrival.length))),
-            flits_in.eq(flits_for(self.arrival.length)),
-            flits_out.eq(flits_for(self.dropped.length)),
+            flits_in.eq(Mux(self.arrival.stores, flits_for(self.arrival.length), 0)),
+            flits_copied.eq(flits_for(self.copy.length)),
+            refused.eq(self.copy.valid & ~takes_copy),
             self.told_consumed.eq(self.told.consumed),
         ]
 
@@ -235,31 +263,69 @@ class CreditReceiver(wiring.Component):
         with m.If(self.reset):
             m.d.sync += [Cat(heard, heard_stray).eq(0), *(count.eq(0) for count in consumed)]
 
-        # And flits that are stored.
-        width = len(stored[0])
+        # And flits that are stored. What leaves is of the copy once all before it has left.
+        width, most = len(stored[0]) - 1, config.max_packet_flits
+        ahead, remaining, leaves_copy = self.ahead, self.remaining, Signal()
+        m.d.comb += leaves_copy.eq(remaining.any() & ~ahead.any())
         under, over = Signal(len(channels)), Signal(len(channels))
         for c in channels:
-            change = Signal(signed(len(flits_in) + 2), name=f"change_{c}")
+            change = Signal(signed(len(flits_in) + 1), name=f"change_{c}")
             total = Signal(signed(width + 2), name=f"total_{c}")
+            leaves = left[c] & ~(leaves_copy & self.copy_channel[c])
             m.d.comb += [
-                change.eq(Mux(came[c], flits_in, 0) - Mux(went[c], flits_out, 0) - left[c]),
+                change.eq(Mux(came[c], flits_in, 0) - leaves),
                 total.eq(stored[c] + change),
-                under[c].eq(total < 0),
-                over[c].eq(~under[c] & total[width]),
+                under[c].eq(total == -most - 1),  # lower it cannot get
+                over[c].eq(~total[-1] & total[width]),
             ]
-            m.d.sync += stored[c].eq(Mux(under[c], 0, total[:width] | over[c].replicate(width)))
+            kept = Mux(under[c], -most, total)
+            with m.If(over[c]):
+                m.d.sync += stored[c].eq((1 << width) - 1)
+            with m.Elif(copied[c] & total[-1]):
+                m.d.sync += stored[c].eq(0)
+            with m.Else():
+                m.d.sync += stored[c].eq(kept)
         counted, overflow = Signal.like(came), Signal()
         shift = width - self.credit_bits
-        m.d.sync += [counted.eq(came), overflow.eq(over.any() | came_stray)]
+        m.d.sync += [
+            counted.eq(came),
+            overflow.eq(over.any() | came_stray | copied_stray | refused),
+        ]
         beyond = of_channel(stored, counted) > (of_channel(limits, counted) << shift)
+        unsent = self.copies(m, leaves_copy)
         m.d.comb += [
-            self.underrun.eq(under.any() | went_stray | left_stray),
+            self.copying.eq(copied.any() | remaining.any()),
+            self.underrun.eq(under.any() | unsent | left_stray),
             self.overrun.eq((counted.any() & beyond) | overflow),
         ]
-        m.d.sync += self.drained.eq(~(Cat(stored).any() | came.any()))
+        m.d.sync += self.drained.eq(~(Cat(stored).any() | came.any() | self.copying))
 
         self.updates(m)
         return m
+
+    def copies(self, m, leaves_copy):
+        """Count what leaves before a copy, and what leaves of it; whether more had than there was.
+
+        A copy comes without an arrival, and no other is under way: but for a release, what its
+        channel stores is in the register.
+        """
+        copied, ahead, remaining = self.copied, self.ahead, self.remaining
+        before = Signal(signed(len(ahead) + 2))
+        rest, unsent = Signal(signed(len(remaining) + 2)), Signal()
+        m.d.comb += [
+            before.eq(of_channel(self.stored, copied) - (copied & self.left).any()),
+            rest.eq(self.flits_copied + before[: len(rest)].as_signed()),
+            unsent.eq(copied.any() & before[-1] & rest[-1]),
+        ]
+        with m.If(copied.any()):
+            m.d.sync += [
+                self.copy_channel.eq(copied),
+                ahead.eq(Mux(before[-1], 0, before)),
+                remaining.eq(Mux(before[-1], Mux(rest[-1], 0, rest), self.flits_copied)),
+            ]
+        with m.Elif((self.copy_channel & self.left).any()):
+            m.d.sync += [ahead.eq(ahead - ahead.any()), remaining.eq(remaining - leaves_copy)]
+        return unsent
 
     def updates(self, m):
         """Look at one pair of channels after the other, and tell of those that have news."""
@@ -267,8 +333,7 @@ class CreditReceiver(wiring.Component):
         pairs = range((channels + 1) // 2)
 
         def of_pair(values, lane: int, pair):
-            mine = values[lane::2]
-            return of_channel(mine, pair[: len(mine)]) if mine else C(0, len(values[0]))
+            return of_channel([values[min(2 * n + lane, channels - 1)] for n in pairs], pair)
 
         # First cycle: what is free.
         looking, pair = self.looking, Signal(len(pairs))
@@ -276,6 +341,7 @@ class CreditReceiver(wiring.Component):
         freed = self.freed
         for lane in range(2):
             flits = of_pair(self.stored, lane, looking)
+            flits = Mux(flits[-1], 0, flits[:-1])
             occupied = (flits + (self.flits_per_credit - 1)) >> (len(flits) - bits)
             m.d.sync += freed[lane].eq(of_pair(self.consumed_credits, lane, looking) - occupied)
 
@@ -313,13 +379,9 @@ class CreditReceiver(wiring.Component):
         with m.If(ready):
             m.d.sync += self.update.valid.eq(sends)
         with m.If(sends):
-            m.d.sync += self.update.payload.type.eq(Control.CF_UPDATE)
             for lane, entry in enumerate(self.update.payload.entry):
-                m.d.sync += [
-                    entry.freed.eq(freed[lane]),
-                    entry.channel.eq(Cat(C(lane, 1), encode(pair))),
-                    entry.valid.eq(1 if channels % 2 == 0 or lane == 0 else ~pair[-1]),
-                ]
+                odd = C(lane, 1) if channels % 2 == 0 else lane & ~pair[-1]
+                m.d.sync += [entry.freed.eq(freed[lane]), entry.channel.eq(Cat(odd, encode(pair)))]
         for c, reported in enumerate(self.reported):
             with m.If(sends & pair[c // 2]):
                 m.d.sync += reported.eq(freed[c % 2])

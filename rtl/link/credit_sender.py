@@ -17,26 +17,19 @@ from models.link.wire import (
     credits_of,
 )
 from rtl.comparison import exceeds
+from rtl.link.frame import UpdateSignature
 from rtl.packet import AxisLayout, HeaderLayout
 
 __all__ = [
     "ConsumedLayout",
     "CreditLimitSignature",
     "CreditSender",
-    "FreedSignature",
     "credits_for",
     "every",
     "of_channel",
 ]
 
 CHANNEL = range(MAX_CHANNELS)
-
-
-class FreedSignature(wiring.Signature):
-    """What a CF_Update says of one channel: ``freed``, the low bits of its credits freed."""
-
-    def __init__(self, credit_bits: int = CREDIT_BITS):
-        super().__init__({"valid": Out(1), "channel": Out(CHANNEL), "freed": Out(credit_bits)})
 
 
 class CreditLimitSignature(wiring.Signature):
@@ -84,10 +77,10 @@ class CreditSender(wiring.Component):
     port. All behind the head passes. Channels that are best effort, or that do not exist, are
     neither gated nor counted.
 
-    Latency: 0 cycles from ``i`` to ``o`` (combinational, as nothing is stored) where ``permit`` is
-    set. Else the head is weighed, and passes in the cycle after the one in which its credits are
-    there. From ``update``: 1 cycle to ``permit`` for the channel, 2 for the port; so the port may
-    count credits for one cycle longer. Throughput: 1 flit per cycle.
+    Latency: 0 cycles from ``i`` to ``o`` (combinational, as nothing is stored) where there is
+    room for a largest packet. Else the head is weighed, and passes in the cycle after the one in
+    which its credits are there. From ``update``: 1 cycle for the channel, 2 for the port; so the
+    port may count credits for one cycle longer. Throughput: 1 flit per cycle.
     Backpressure: ``i.ready`` is combinational in ``o.ready``, ``channel`` and the state. A head
     that was offered on ``o`` stays offered, whatever is programmed.
 
@@ -115,13 +108,14 @@ class CreditSender(wiring.Component):
     lossless : In(channels)
         Channels that are gated.
     permit : Out(channels)
-        From registers: a packet of any size may pass. Who offers only such packets is never held
-        up, and no channel waits for another. Always set for best effort.
+        From registers: a packet of any size may pass, even one that is chosen now and will be
+        offered behind ``PERMITTED_FLITS`` others. Who chooses only such packets is never held up,
+        and no channel waits for another. Always set for best effort.
     waiting : In(channels)
         Upstream has a packet of the channel and does not offer it, for want of ``permit``; for the
         watchdog only.
-    update : In(FreedSignature()).array(2)
-        A CF_Update. Two of the same channel: the second counts.
+    update : In(UpdateSignature())
+        A CF_Update, of two channels. If both are the same one, only the second entry counts.
     limit : In(CreditLimitSignature())
         Set a limit, zero at first. It counts from the next cycle on, when it is lowered from the
         second one on; what is in use beyond it comes back first.
@@ -135,13 +129,13 @@ class CreditSender(wiring.Component):
         The link is down: all is zero but the limits. A head that passes in this cycle does not
         count.
     consumed : Out(stream.Signature(ConsumedLayout()))
-        For a CC_Update: credits consumed, of one channel after the other, each as it is when it is
-        put there. To be sent behind all packets that had passed by then; packets that pass later
-        may be before it. To be sent before half of all numbers are consumed: 64 MB, if a credit is
-        128 bytes. A report that is due while one is under way is left out.
+        For a CC_Update: credits consumed, of one channel after the other; it follows them while it
+        waits: 2 cycles after the head that consumed them. To be sent behind all packets that had
+        passed by then, and before others, and before half of all numbers are consumed: 64 MB, if a
+        credit is 128 bytes. A report that is due while one is under way is left out.
     excess : Out(2)
-        Event, of either update: it was ignored, as it frees what was never used or names no
-        channel. Combinational in ``update``.
+        Event, of either entry of an update that counts: it was ignored, as it frees what was never
+        used or names no channel. Combinational in ``update``.
     stalls : Out(channels)
         Event: a packet of the channel has waited for credits from one tick of the watchdog to the
         next, ``watchdog_cycles`` later; again at each tick.
@@ -189,7 +183,7 @@ class CreditSender(wiring.Component):
                 "channel": In(CHANNEL),
                 "lossless": In(channels),
                 "waiting": In(channels),
-                "update": In(FreedSignature(credit_bits)).array(2),
+                "update": In(UpdateSignature(credit_bits)),
                 "limit": In(CreditLimitSignature(credit_bits)),
                 "port_limit": In(counter_bits),
                 "report_cycles": In(CREDIT_TIMER_BITS),
@@ -221,22 +215,17 @@ class CreditSender(wiring.Component):
         credits = Signal(len(weighed))
         m.d.comb += credits.eq(weighed)
 
-        # Whether it passes. `permit` is what a largest packet needs; for others, and where that is
+        # Whether it passes. `passes` is what a largest packet needs; for others, and where that is
         # too much, the sums are late in the cycle and the verdict waits for the next.
         largest = credits_of(self.config.max_packet_bytes, self.config.credit_bytes)
-        port_permit, fits_now, goes = Signal(), Signal(), Signal()
+        passes = self.room(m, largest, "largest")
+        m.d.comb += self.permit.eq(self.room(m, self.config.permit_credits, "permitted"))
+        fits_now, goes = Signal(), Signal()
         transfer, takes = Signal(), Signal()
         channel_room = of_channel(limits, mine) >= of_channel(used, mine) + credits
         m.d.comb += [
-            port_permit.eq(self.port_used + largest <= self.port_limit),
-            self.permit.eq(
-                Cat(
-                    ~self.lossless[c] | (port_permit & (used[c] + largest <= limits[c]))
-                    for c in channels
-                )
-            ),
             fits_now.eq(channel_room & (self.port_used + credits <= self.port_limit)),
-            goes.eq(~starting | ~(mine & ~self.permit).any() | self.fits),
+            goes.eq(~starting | ~(mine & ~passes).any() | self.fits),
             self.i.ready.eq(self.o.ready & goes),
             self.o.valid.eq(self.i.valid & goes),
             self.o.payload.eq(self.i.payload),
@@ -250,23 +239,26 @@ class CreditSender(wiring.Component):
 
         # What comes back. In use is what was consumed less what was freed: as many bits as an
         # update has tell it, and it can only become less.
-        right, rest, returns = Signal(2), [], []
-        for n, update in enumerate(self.update):
+        counts, right, rest, returns = Signal(2), Signal(2), [], []
+        update = self.update
+        m.d.comb += counts.eq(
+            Cat(update.valid & (update.channel[0] != update.channel[1]), update.valid)
+        )
+        for n, (channel, freed) in enumerate(zip(update.channel, update.freed, strict=True)):
             named = Signal(len(channels), name=f"named_{n}")
             left, before = (Signal.like(used[0], name=f"{name}_{n}") for name in ("left", "before"))
             m.d.comb += [
-                named.eq(Cat(update.channel == c for c in channels)),
-                left.eq(of_channel(consumed, named) - update.freed),
+                named.eq(Cat(channel == c for c in channels)),
+                left.eq(of_channel(consumed, named) - freed),
                 before.eq(of_channel(used, named)),
-                right[n].eq(update.valid & named.any() & (left <= before)),
+                right[n].eq(counts[n] & named.any() & (left <= before)),
             ]
             rest.append((named, left))
             returns.append(before - left)
-        m.d.comb += self.excess.eq(Cat(u.valid for u in self.update) & ~right)
-        overridden = right[1] & (self.update[0].channel == self.update[1].channel)
+        m.d.comb += self.excess.eq(counts & ~right)
         returned = self.returned
         m.d.sync += [
-            returned.eq(Mux(right[0] & ~overridden, returns[0], 0) + Mux(right[1], returns[1], 0)),
+            returned.eq(Mux(right[0], returns[0], 0) + Mux(right[1], returns[1], 0)),
             self.port_used.eq(self.port_used + Mux(takes, credits, 0) - returned),
         ]
         for c in channels:
@@ -284,6 +276,15 @@ class CreditSender(wiring.Component):
             m.d.sync += [count.eq(0) for count in [*used, *consumed, self.port_used, returned]]
             m.d.sync += self.consumed.valid.eq(0)
         return m
+
+    def room(self, m, credits, name):
+        """Channels that have so many ``credits``, or need none."""
+        port = Signal(name=f"port_{name}")
+        m.d.comb += port.eq(self.port_used + credits <= self.port_limit)
+        return Cat(
+            ~lossless | (port & (used + credits <= limit))
+            for lossless, used, limit in zip(self.lossless, self.used, self.limits, strict=True)
+        )
 
     def watchdog(self, m, mine, goes, takes):
         """Tell of packets that wait from one tick to the next."""
@@ -318,9 +319,11 @@ class CreditSender(wiring.Component):
             load.eq(Mux(o.valid, o.ready, due)),
         ]
         with m.If(load):
-            chosen = [following == c for c in channels]
             m.d.sync += [
                 o.valid.eq(~o.valid | (o.payload.channel != channels[-1])),
                 o.payload.channel.eq(following),
-                o.payload.consumed.eq(of_channel(self.consumed_credits, chosen)),
             ]
+        shown = Signal.like(following)
+        m.d.comb += shown.eq(Mux(load, following, o.payload.channel))
+        chosen = [shown == c for c in channels]
+        m.d.sync += o.payload.consumed.eq(of_channel(self.consumed_credits, chosen))

@@ -4,18 +4,27 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
 from models.link.config import LinkConfig
-from models.link.wire import SEQUENCE_BITS
+from models.link.wire import (
+    CREDIT_BITS,
+    FRAME_CHANNEL_BITS,
+    MAX_CHANNELS,
+    SEQUENCE_BITS,
+    UPDATE_FIELDS,
+)
 
 __all__ = [
     "AckSignature",
     "ControlLayout",
     "ControlSignature",
+    "DeliveredLayout",
     "FrameLayout",
     "InitLayout",
     "InitSignature",
     "ReceivedLayout",
     "ReceivedSignature",
     "SequenceLayout",
+    "UpdateLayout",
+    "UpdateSignature",
     "WordsLayout",
     "WordsSignature",
 ]
@@ -54,8 +63,9 @@ class FrameLayout(data.StructLayout):
         The frame has a sequence number.
     sequence : unsigned(20)
         The number.
-    channel : unsigned(5)
-        Virtual channel. ``llr``, ``sequence`` and ``channel`` are the same in each flit of a frame.
+    channel : unsigned(6)
+        Virtual channel, or 32 of the link itself. ``llr``, ``sequence`` and ``channel`` are the
+        same in each flit of a frame.
     """
 
     def __init__(self, config: LinkConfig):
@@ -67,7 +77,7 @@ class FrameLayout(data.StructLayout):
                 "poison": 1,
                 "llr": 1,
                 "sequence": SEQUENCE_BITS,
-                "channel": 5,
+                "channel": FRAME_CHANNEL_BITS,
             }
         )
 
@@ -94,9 +104,9 @@ class ReceivedLayout(data.StructLayout):
         The frame has a sequence number.
     sequence : unsigned(20)
         The number.
-    channel : unsigned(5)
-        Virtual channel. ``check``, ``llr``, ``sequence`` and ``channel`` are the same in each flit
-        of a frame.
+    channel : unsigned(6)
+        Virtual channel, or 32 of the link itself. ``check``, ``llr``, ``sequence`` and ``channel``
+        are the same in each flit of a frame.
     """
 
     def __init__(self, config: LinkConfig):
@@ -111,8 +121,34 @@ class ReceivedLayout(data.StructLayout):
                 "check": 1,
                 "llr": 1,
                 "sequence": SEQUENCE_BITS,
-                "channel": 5,
+                "channel": FRAME_CHANNEL_BITS,
             }
+        )
+
+
+class DeliveredLayout(data.StructLayout):
+    """A flit of a packet that a link has received.
+
+    Fields
+    ------
+    data : unsigned(8 * flit_bytes)
+        Byte 0 in the lowest bits.
+    keep : unsigned(flit_bytes)
+        Bytes that count, full except with ``last``.
+    last : unsigned(1)
+        Last flit of its packet.
+    user : unsigned(2)
+        Bit 0 with ``last``: the packet is broken or poisoned.
+    channel : unsigned(6)
+        Virtual channel, the same in each flit; 32 is a frame of the link itself.
+    broken : unsigned(1)
+        With ``last``: this copy is not received, it counts for nothing; its replay may come later.
+    """
+
+    def __init__(self, config: LinkConfig):
+        super().__init__(
+            {"data": 8 * config.flit_bytes, "keep": config.flit_bytes, "last": 1, "user": 2}
+            | {"channel": FRAME_CHANNEL_BITS, "broken": 1}
         )
 
 
@@ -147,6 +183,20 @@ class InitLayout(data.StructLayout):
         super().__init__({"sequence": SEQUENCE_BITS, "value": 16})
 
 
+class UpdateLayout(data.StructLayout):
+    """What a CF_Update says, D2 to D6: the credits freed of two channels, or twice of one.
+
+    Fields
+    ------
+    entry : array of 2
+        ``freed``, the low 15 bits of the credits freed since reset, and ``channel``.
+    """
+
+    def __init__(self, credit_bits: int = CREDIT_BITS):
+        entry = data.StructLayout(UPDATE_FIELDS | {"freed": credit_bits})
+        super().__init__({"entry": data.ArrayLayout(entry, 2)})
+
+
 class WordsSignature(wiring.Signature):
     """Words from the PCS, which does not wait."""
 
@@ -159,6 +209,19 @@ class ReceivedSignature(wiring.Signature):
 
     def __init__(self, config: LinkConfig):
         super().__init__({"valid": Out(1), "payload": Out(ReceivedLayout(config))})
+
+
+class UpdateSignature(wiring.Signature):
+    """A CF_Update has come: the low bits of the credits freed of two channels, or twice of one."""
+
+    def __init__(self, credit_bits: int = CREDIT_BITS):
+        super().__init__(
+            {
+                "valid": Out(1),
+                "channel": Out(range(MAX_CHANNELS)).array(2),
+                "freed": Out(credit_bits).array(2),
+            }
+        )
 
 
 class ControlSignature(wiring.Signature):

@@ -173,7 +173,7 @@ class Framer(wiring.Component):
     def preamble(self, flit):
         """The first word of the frame of ``flit``, the first one."""
         numbers = [flit.sequence[12:], flit.sequence[4:12], Const(0, 4), flit.sequence[:4]]
-        fields = Cat(Const(START, 8), flit.channel, Const(0, 3), numbers)
+        fields = Cat(Const(START, 8), flit.channel, Const(0, 2), numbers)
         sfd = Mux(flit.llr, LLR_SFD, FRAME_SFD)
         preamble = Cat(fields, Const(0, 8), Const(FILLER, 8), sfd)
         check = header_check(preamble, flit.data[:64])

@@ -1,4 +1,4 @@
-"""Hold: give a packet away only when all of it has come in without error."""
+"""Hold: packets pass at once, or are given away only when all has come in and is not broken."""
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -6,17 +6,26 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig
-from rtl.packet import AxisLayout
+from rtl.link.frame import DeliveredLayout
 
 __all__ = ["Hold"]
 
 
 class Hold(wiring.Component):
-    """Store packets, and forget those that end with an error: store-and-forward of a link.
+    """Let packets through, or store them until they are whole and forget broken copies.
 
-    Latency: 2 cycles from the last flit of a packet to its first one on ``o``. Throughput: 1 flit
-    per cycle. Backpressure: ``i.ready`` comes from a register; it is low while two largest packets
-    are stored. So a packet under way always ends: what lies before it can leave.
+    How a packet goes is decided in the cycle in which its first flit is offered, taken or not, and
+    stays so to its end. It is stored if ``holds`` is high in that cycle, or if anything is stored
+    in it: so none overtakes another. Else it passes, broken or not.
+
+    Latency: 0 cycles for a packet that passes; 2 cycles from the last flit of a stored packet to
+    its first one on ``o``. Throughput: 1 flit per cycle; packets follow each other without a gap,
+    whichever way they go.
+    Backpressure: ``i.ready`` is ``o.ready`` while a packet passes, or could. Else it is low while
+    two largest packets are stored. So a packet under way always ends: what lies before it can
+    leave.
+    ``o`` of a packet that passes is ``i``, not a register: the receiver of retry has one, and a
+    second would cost each hop a cycle.
 
     Parameters
     ----------
@@ -25,25 +34,27 @@ class Hold(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(AxisLayout))
-        Packets of at most ``max_packet_flits``; ``user[0]`` with the last flit of a broken one.
-    o : Out(stream.Signature(AxisLayout))
-        Those that are not broken; ``user`` is 0.
+    i : In(stream.Signature(DeliveredLayout))
+        Packets of at most ``max_packet_flits``.
+    o : Out(stream.Signature(DeliveredLayout))
+        The same without stored broken copies. A poisoned packet is not broken: it goes out with its
+        ``user``.
+    holds : In(1)
+        A packet that begins is to be stored. ``i.ready`` and ``o`` depend on it in the same cycle.
     dropped : Out(1)
-        Event: a broken packet has ended. 1 cycle after its last flit.
+        Event: a stored packet has ended and is broken. 1 cycle after its last flit.
     """
 
     def __init__(self, config: LinkConfig):
         self.config = config
-        packets = stream.Signature(AxisLayout(config))
-        super().__init__({"i": In(packets), "o": Out(packets), "dropped": Out(1)})
+        packets = stream.Signature(DeliveredLayout(config))
+        super().__init__({"i": In(packets), "o": Out(packets), "holds": In(1), "dropped": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         i, o, depth = self.i, self.o, 2 * self.config.max_packet_flits
-        stored = data.StructLayout(
-            {name: i.payload[name].shape() for name in ("data", "keep", "last")}
-        )
+        names = [name for name, _ in i.payload.shape() if name != "broken"]
+        stored = data.StructLayout({name: i.payload[name].shape() for name in names})
         m.submodules.memory = memory = Memory(shape=stored, depth=depth, init=[])
         read, write = memory.read_port(), memory.write_port()
 
@@ -57,16 +68,23 @@ class Hold(wiring.Component):
         count, kept = (Signal(range(depth + 1), name=n) for n in ("count", "kept"))
         takes, gives = Signal(), Signal()
         ends, broken = Signal(), Signal()
-        full = Signal()
+        full, shows = Signal(), Signal()
+
+        # From the first offer of a packet on, `passed` keeps what was decided.
+        passes, under_way, passed = Signal(), Signal(), Signal()
+        m.d.comb += passes.eq(Mux(under_way, passed, ~self.holds & (count == 0)))
+        with m.If(i.valid):
+            m.d.sync += [under_way.eq(~(i.ready & i.payload.last)), passed.eq(passes)]
+
         m.d.comb += [
-            i.ready.eq(~full),
-            takes.eq(i.valid & ~full),
-            gives.eq(o.valid & o.ready),
+            i.ready.eq(Mux(passes, o.ready, ~full)),
+            takes.eq(i.valid & ~full & ~passes),
+            gives.eq(shows & o.ready),
             ends.eq(takes & i.payload.last),
-            broken.eq(ends & i.payload.user[0]),
+            broken.eq(ends & i.payload.broken),
             write.en.eq(takes),
             write.addr.eq(tail),
-            *(write.data[name].eq(i.payload[name]) for name in ("data", "keep", "last")),
+            *(write.data[name].eq(i.payload[name]) for name in names),
         ]
         counted, following = Signal.like(count), Signal.like(head)
         m.d.comb += [
@@ -80,7 +98,7 @@ class Hold(wiring.Component):
             full.eq(counted == depth),
             head.eq(following),
             self.dropped.eq(broken),
-            o.valid.eq(kept != gives),
+            shows.eq(kept != gives),
         ]
         with m.If(ends & ~broken):
             m.d.sync += whole.eq(after(tail))
@@ -88,6 +106,8 @@ class Hold(wiring.Component):
         m.d.comb += [
             read.en.eq(1),
             read.addr.eq(following),
-            *(o.payload[name].eq(read.data[name]) for name in ("data", "keep", "last")),
+            o.valid.eq(shows | (passes & i.valid)),
+            *(o.payload[name].eq(Mux(passes, i.payload[name], read.data[name])) for name in names),
+            o.payload.broken.eq(passes & i.payload.broken),
         ]
         return m

@@ -8,8 +8,13 @@ from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig, ReceiverState
 from models.link.wire import SEQUENCE_BITS
-from rtl.link.frame import InitLayout, InitSignature, ReceivedSignature, SequenceLayout
-from rtl.packet import AxisLayout
+from rtl.link.frame import (
+    DeliveredLayout,
+    InitLayout,
+    InitSignature,
+    ReceivedSignature,
+    SequenceLayout,
+)
 
 __all__ = ["Kind", "RetryReceiver"]
 
@@ -73,9 +78,9 @@ class RetryReceiver(wiring.Component):
     -------
     i : In(ReceivedSignature)
         Flits of frames, each first followed by its last.
-    o : Out(stream.Signature(AxisLayout))
+    o : Out(stream.Signature(DeliveredLayout))
         Packets. ``user`` is 1 with the last flit of one that is poisoned or wrong, else 0. A wrong
-        copy has been given away by then, and what is delivered comes later.
+        copy (``broken``) has been given away by then, and what is delivered comes later.
     enable : In(1)
         Retry is wanted; else the state is OFF, where no numbered frame passes.
     init : In(InitSignature)
@@ -120,11 +125,11 @@ class RetryReceiver(wiring.Component):
         self.config = config
         self.expected = Signal(sequence_bits)
         self.under_way = Signal(Kind)
-        self.waiting, self.waits = Signal(AxisLayout(config), reset_less=True), Signal()
+        self.waiting, self.waits = Signal(DeliveredLayout(config), reset_less=True), Signal()
         super().__init__(
             {
                 "i": In(ReceivedSignature(config)),
-                "o": Out(stream.Signature(AxisLayout(config))),
+                "o": Out(stream.Signature(DeliveredLayout(config))),
                 "enable": In(1),
                 "init": In(InitSignature()),
                 "init_echo": Out(stream.Signature(InitLayout())),
@@ -242,14 +247,15 @@ class RetryReceiver(wiring.Component):
         waiting, waits = self.waiting, self.waits
         entry, put, overrun = Signal.like(o.payload), Signal(), Signal()
         full = waits & ~o.ready
-        wrong = flit.bad | flit.poison
         m.d.comb += [
             put.eq(self.i.valid & passes & ~full),
             overrun.eq(self.i.valid & passes & full),
             entry.data.eq(flit.data),
             entry.keep.eq(Cat(flit.count >= n for n in range(self.config.flit_bytes))),
             entry.last.eq(flit.last),
-            entry.user.eq(flit.last & wrong),
+            entry.user.eq(flit.last & (flit.bad | flit.poison)),
+            entry.channel.eq(flit.channel),
+            entry.broken.eq(flit.last & flit.bad),
         ]
         with m.If(~o.valid | o.ready):
             m.d.sync += [
@@ -262,7 +268,7 @@ class RetryReceiver(wiring.Component):
         with m.If(put):
             m.d.sync += waiting.eq(entry)
         with m.If(overrun & ~flit.first):  # what waits is the flit before
-            m.d.sync += [waiting.last.eq(1), waiting.user.eq(1)]
+            m.d.sync += [waiting.last.eq(1), waiting.user.eq(1), waiting.broken.eq(1)]
         return overrun
 
     def answer(self, m, received, duplicate, asks, starts, stops):

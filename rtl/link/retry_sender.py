@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import DownPolicy, LinkConfig, SenderState
-from models.link.wire import SEQUENCE_BITS
+from models.link.wire import FRAME_CHANNEL_BITS, SEQUENCE_BITS
 from rtl.link.frame import AckSignature, FrameLayout, InitLayout, InitSignature
 from rtl.packet import AxisLayout
 
@@ -62,7 +62,7 @@ class RetrySender(wiring.Component):
     -------
     i : In(stream.Signature(AxisLayout))
         Packets of at most ``max_packet_flits``; ``user[0]`` with ``last`` is one that is broken.
-    channel : In(5)
+    channel : In(6)
         Virtual channel of the packet whose first flit ``i`` offers.
     enable : In(1)
         Retry is wanted; else the state becomes OFF, where packets go without numbers.
@@ -133,7 +133,7 @@ class RetrySender(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(AxisLayout(config))),
-                "channel": In(5),
+                "channel": In(FRAME_CHANNEL_BITS),
                 "enable": In(1),
                 "pcs_up": In(1),
                 "policy": In(DownPolicy),

@@ -14,7 +14,7 @@ import cocotb
 import numpy as np
 from numpy.typing import NDArray
 
-from models.config import SwitchConfig
+from models.config import FRONT_FLITS, SwitchConfig
 from models.egress import EMPTY, EXTRA, EgressModel
 from rtl.egress import Egress
 from verif.coverage import Coverage
@@ -162,11 +162,40 @@ def ready_pattern(name: str, rng: np.random.Generator):
                     yield value
 
 
+class Permits:
+    """``permit``: each class comes and goes by itself, now and then for long."""
+
+    def __init__(self, config: SwitchConfig, rng: np.random.Generator):
+        self.everything = (1 << config.classes) - 1
+        self.rng, self.mask, self.left = rng, self.everything, [0] * config.classes
+
+    def next(self) -> int:
+        for c, left in enumerate(self.left):
+            if left:
+                self.left[c] -= 1
+                continue
+            self.mask ^= 1 << c
+            long = self.rng.random() < 0.2
+            self.left[c] = int(self.rng.integers(100, 300) if long else self.rng.integers(1, 40))
+        return self.mask
+
+
 @cocotb.test()
 @cocotb.parametrize(
     load=[0.2, 1.0], ready=["always", "random", "bursts"], longest=[1, 20], resets=[False, True]
 )
 async def matches_model(dut, load: float, ready: str, longest: int, resets: bool) -> None:
+    await run(dut, load, ready, longest, resets=resets, permits=False)
+
+
+@cocotb.test()
+@cocotb.parametrize(ready=["always", "bursts"], longest=[1, 20], resets=[False, True])
+async def holds_what_has_no_permit(dut, ready: str, longest: int, resets: bool) -> None:
+    await run(dut, 1.0, ready, longest, resets=resets, permits=True)
+
+
+async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permits: bool) -> None:
+    """One random case; without ``permits`` every class has its permit all the time."""
     config = bench_config()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     model = EgressModel(config)
@@ -178,7 +207,15 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
     goals = {"delivered", "errored", "parity"}
     if ready == "always" or config.class_policy == "weighted":  # strict priority may starve
         goals |= {f"class {c}" for c in range(config.classes)}
-    if load < 1 or ready == "always":
+    if permits:
+        goals |= {"kept from passing by", "held"}
+        if config.classes > 1:
+            goals |= {"held while another went on"}
+        if longest > 1 and config.max_packet_flits > 1:
+            goals |= {"went on without its permit"}
+        if resets:
+            goals |= {"flushed without its permit"}
+    elif load < 1 or ready == "always":
         goals |= {"passed by"}
         if longest > 1:
             goals |= {"ran empty within a packet"}
@@ -188,7 +225,7 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
         goals |= {"stalled with flits behind", "stayed in memory"}
         if load == 1 and config.egress_depth <= CYCLES // 8:
             goals |= {"not accepted"}
-        if load == 1 and config.classes > 1:
+        if load == 1 and config.classes > 1 and not permits:
             goals |= {"another class at full speed"}
     if resets:
         goals |= {"discarded"}
@@ -196,11 +233,14 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
 
     traffic = Traffic(config, rng, min(longest, config.max_packet_flits))
     scoreboard, pattern = Scoreboard(config.classes), ready_pattern(ready, rng)
+    permit = Permits(config, rng)
+    hold = "held while another went on" if config.classes > 1 else "held"
     delay = 2 * config.iterations + 4  # cycles from a decision to the first flit
     accepted: deque[int] = deque(maxlen=delay)  # what the egress accepted in these cycles
     connection: list[Packet] = []  # what is left of it
     current: Packet | None = None
     sent = rest_of_reset = next_class = 0
+    first = -1  # class of the first connection
     inputs, state, line = model.inputs, model.state, model.state.lines[0]
     slots = config.egress_depth + EXTRA  # of a class
     drain = 2 * config.egress_flits + 4 * config.max_packet_flits  # cycles, at most
@@ -210,6 +250,7 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
         if active and current is None and not connection and rng.random() < load:
             if len(accepted) == delay and accepted[0] >> next_class & 1:
                 connection = traffic.connection(next_class)
+                first = next_class if first < 0 else first
                 sent += len(connection)
             else:
                 seen["not accepted"] += len(accepted) == delay
@@ -239,12 +280,19 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
         inputs.reset[0] = rest_of_reset > 0
         rest_of_reset = max(0, rest_of_reset - 1)
         inputs.o_ready[0] = next(pattern) if active else 1
+        inputs.permit[0] = permit.everything
+        if permits and active and seen[hold]:
+            inputs.permit[0] = permit.next()
+        elif permits and active and first >= 0:  # the class that comes first is held
+            inputs.permit[0] &= ~(1 << first)
 
         # What happens to the flit in the check stage, and to the line.
         arrived = line["check"]
         discarded = arrived != EMPTY and line["ended"] and not line["check_first"]
         before = line["in_packet"], line["owner"]
         queued = state.queues["stored"][0].copy()
+        permitted, room = int(line["permitted"]), line["promised"] < FRONT_FLITS
+        moving = any(line[stage] != EMPTY for stage in ("issued", "memory", "fetch"))
         await bench.step()
         accepted.append(int(outputs.accepts[0]))
         stored = arrived != EMPTY and not discarded
@@ -257,6 +305,25 @@ async def matches_model(dut, load: float, ready: str, longest: int, resets: bool
             line["memory"] != EMPTY and queued.any() and line["owner"] != before[1]
         )
         seen[f"class {line['owner']}"] += 1
+        # What a flit's class and permit had to do with its leaving.
+        passed = stored and line["issued"] == EMPTY and not state.queues["stored"][0].any()
+        passed = passed and not queued.any() and not moving and room
+        went = int(line["issued"]) // slots if line["issued"] != EMPTY else -1
+        if passed:
+            went = int(arrived) // slots
+        lacks = [c for c in range(config.classes) if queued[c] and not permitted >> c & 1]
+        assert went < 0 or before[0] or permitted >> went & 1, "begun without its permit"
+        if before[0]:
+            lacks = [c for c in lacks if c != before[1]]
+            seen["went on without its permit"] += went >= 0 and not permitted >> went & 1
+        seen["held"] += bool(lacks) and room
+        seen["held while another went on"] += bool(lacks) and went >= 0 and went not in lacks
+        seen["kept from passing by"] += (
+            stored and not (queued.any() or moving or before[0] or passed) and room
+        )
+        seen["flushed without its permit"] += (
+            inputs.reset[0] and went >= 0 and not inputs.permit[0] >> went & 1 and not before[0]
+        )
         assert state.queues["stored"].max() < config.egress_depth  # an issued flit keeps its slot
         for event in ("delivered", "errored", "discarded", "parity"):
             seen[event] += getattr(outputs, event)[0]

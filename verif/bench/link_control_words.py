@@ -8,7 +8,7 @@ import numpy as np
 
 from models.link.control_words import ControlWordsModel
 from models.link.framer import check_of
-from models.link.wire import SEQUENCE_BITS, Control
+from models.link.wire import CREDIT_BITS, MAX_CHANNELS, SEQUENCE_BITS, Control
 from rtl.link.control_words import ControlWords
 from verif.lockstep import Lockstep
 
@@ -48,14 +48,14 @@ async def matches_model(dut, load: float, ready: float) -> None:
         for name in ("send_init", "send_init_echo", "send_nack", "send_ack"):
             getattr(i, f"{name}_payload_sequence")[0] = rng.integers(0, 1 << SEQUENCE_BITS)
         i.send_init_payload_value[0], i.send_init_echo_payload_value[0] = rng.integers(0, 65536, 2)
-        for prefix in ("send_credit_payload", "i_payload"):
-            kind = rng.integers(0, 256) if rng.random() < 0.3 else rng.choice(list(Control))
-            getattr(i, f"{prefix}_type")[0] = kind
-            for field, width in WIDTHS.items():
-                # Fields that have to be zero are, most of the time.
-                zero = rng.random() < (0.8 if field in ("padding", "rest", "value") else 0)
-                value = 0 if zero else rng.integers(0, 1 << width)
-                getattr(i, f"{prefix}_{field}")[0] = value
+        i.send_credit_payload_entry_freed[0] = rng.integers(0, 1 << CREDIT_BITS, 2)
+        i.send_credit_payload_entry_channel[0] = rng.integers(0, MAX_CHANNELS, 2)
+        kind = rng.integers(0, 256) if rng.random() < 0.3 else rng.choice(list(Control))
+        i.i_payload_type[0] = kind
+        for field, width in WIDTHS.items():
+            # Fields that have to be zero are, most of the time.
+            zero = rng.random() < (0.8 if field in ("padding", "rest", "value") else 0)
+            getattr(i, f"i_payload_{field}")[0] = 0 if zero else rng.integers(0, 1 << width)
         if rng.random() < 0.8:  # with the right check
             fields = [int(getattr(i, f"i_payload_{name}")[0]) for name in BODY]
             i.i_payload_rest[0] = check(*fields)

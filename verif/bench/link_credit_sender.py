@@ -51,7 +51,11 @@ def a_channel(i, rng, config) -> int:
 
 
 def update(i, rng, state, config) -> None:
-    """Updates: mostly of a part of what is in use, often where a packet waits, some of anything."""
+    """Updates: mostly of a part of what is in use, often where a packet waits, some of anything.
+
+    Some repeat their first entry, some tell otherwise of its channel.
+    """
+    i.update_valid[0] = rng.random() < 0.2
     for k in range(2):
         c = a_channel(i, rng, config)
         used = (state.consumed[0, c] - state.freed[0, c]) % (1 << CREDIT_COUNTER_BITS)
@@ -62,7 +66,7 @@ def update(i, rng, state, config) -> None:
             c = rng.integers(32)
         if k and rng.random() < 0.3:
             c = i.update_channel[0, 0]
-        i.update_valid[0, k] = rng.random() < 0.2
+            value = i.update_freed[0, 0] if rng.random() < 0.5 else value
         i.update_channel[0, k], i.update_freed[0, k] = c, value % NUMBERS
 
 

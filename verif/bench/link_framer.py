@@ -27,7 +27,7 @@ class Frames:
             self.left = int(rng.integers(config.min_packet_bytes, self.longest + 1))
             i.i_payload_llr[0] = rng.integers(2)
             i.i_payload_sequence[0] = rng.integers(1 << 20)
-            i.i_payload_channel[0] = rng.integers(32)
+            i.i_payload_channel[0] = rng.integers(64)
         size = min(self.left, config.flit_bytes)
         self.left -= size
         i.i_payload_data[0] = rng.integers(-(1 << 63), 1 << 63, config.words)

@@ -39,7 +39,7 @@ class Frames:
             i.i_payload_sequence[0] = (expected + ahead) % NUMBERS
             i.i_payload_check[0] = rng.random() >= self.errors / 4
             i.i_payload_llr[0] = rng.random() < 0.9
-            i.i_payload_channel[0] = rng.integers(0, 32)
+            i.i_payload_channel[0] = rng.integers(0, 64)
         self.left -= 1
         last = self.left == 0
         size = config.flit_bytes

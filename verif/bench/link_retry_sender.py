@@ -38,7 +38,7 @@ class Packets:
                 config.max_packet_flits if rng.random() < 0.3 else min(3, config.max_packet_flits)
             )
             self.left = int(rng.integers(1, long + 1))
-        i.channel[0] = rng.integers(0, 32)  # counts with the first flit only
+        i.channel[0] = rng.integers(0, 64)  # counts with the first flit only
         self.left -= 1
         last = self.left == 0
         size = int(rng.integers(1, config.flit_bytes + 1)) if last else config.flit_bytes

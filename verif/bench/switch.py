@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from models.config import SwitchConfig
+from models.egress import EMPTY, EXTRA
 from models.packet import HEADER_BYTES, Broken, Drop, Header, Operation
 from models.switch import SwitchModel
 from models.traffic import Sinks, Sources, generate, line_of
@@ -34,7 +35,8 @@ QUALIFIED = {
 
 BROKEN = (Broken.INPUT, Broken.KEEP, Broken.SHORT, Broken.LONG, Broken.STALL)
 DROPS = (Drop.LENGTH, Drop.OPERATION, Drop.TRAFFIC_CLASS, Drop.NO_ROUTE)
-ACTIONS = ("disable", "drain", "reset", "inject", "stop", "route", "unroute", "expel", "admit")
+ACTIONS = ("disable", "drain", "reset", "inject", "stop", "hold", "hold")
+ACTIONS += ("route", "unroute", "expel", "admit")
 BY_CONTROLS = {Drop.NO_ROUTE, Drop.PARTITION, Drop.DISABLED}  # how a good frame can be dropped
 PARTITIONS = 4
 
@@ -59,7 +61,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the operator does at ``port`` in ``cycle``, and undoes after ``cycles``."""
+    """Something that the operator does at ``port`` in ``cycle``, and undoes after ``cycles``.
+
+    ``hold`` takes the permit of the class ``cycle % classes``.
+    """
 
     action: str
     port: int
@@ -151,6 +156,17 @@ class Source:
     undecided: deque = field(default_factory=deque)  # tickets and faults of heads, in order
 
 
+def held(config: SwitchConfig, model: SwitchModel, port: int) -> int:
+    """Classes that have no permit while a packet of theirs waits for one, and others go on."""
+    slots, line = config.egress_depth + EXTRA, model.parts.egress.lines[port]
+    stored = model.parts.egress.queues["stored"][port]
+    waiting = sum(1 << c for c in range(config.classes) if stored[c]) & ~line["permitted"]
+    gone = line["issued"]
+    if gone == EMPTY or waiting >> (gone // slots) & 1:
+        return 0
+    return int(waiting)
+
+
 class World:
     """Everything around the switch, and the account of what becomes of each packet."""
 
@@ -179,11 +195,13 @@ class World:
     def drive(self, cycle: int) -> None:
         """Inputs of this cycle."""
         config, i = self.config, self.model.inputs
-        masks = Counter()
+        masks, closed = Counter(), [0] * config.ports
         self.starting.clear()
         for event in self.scenario.events:
             if event.cycle <= cycle < event.cycle + event.cycles:
                 masks[event.action] |= 1 << event.port
+                if event.action == "hold":
+                    closed[event.port] |= 1 << event.cycle % config.classes
             if event.cycle != cycle:
                 continue
             if event.action == "reset":
@@ -215,6 +233,7 @@ class World:
         for n, source in enumerate(self.sources):
             ready = n in self.resets or self.rng.random() < self.scenario.ready[n]
             i.o_ready[0, n] = (ready or cycle > self.horizon) and not masks["stop"] >> n & 1
+            i.permit[0, n] = ~closed[n] & ((1 << config.classes) - 1)
             self.send(n, source)
 
     def send(self, n: int, source: Source) -> None:
@@ -249,6 +268,7 @@ class World:
             self.programs.popleft()
             seen["programmed in a packet"] += any(source.flits for source in self.sources)
         for n, source in enumerate(self.sources):
+            seen["held while another went on"] += held(self.config, self.model, n) > 0
             if int(o.accepted[0, 0]) >> n & 1:
                 _, fault = source.undecided.popleft()
                 assert not isinstance(fault, Drop), f"accepted in spite of {fault!r}"
@@ -414,6 +434,11 @@ def long_scenario(config: SwitchConfig, rng: np.random.Generator, cycles: int) -
         )
         for _ in range(max(20, cycles // 60))
     ]
+    # Long enough for one class after the other that each meets packets of its own and of others.
+    events += [
+        Event("hold", hot, config.classes * (c * cycles // config.classes**2) + c, cycles // 3)
+        for c in range(config.classes)
+    ]
     count = max(8, cycles // (least + 5))
     return Scenario(
         frames=[[frame() for _ in range(count)] for _ in range(ports)],
@@ -457,12 +482,38 @@ async def meets_every_case(dut) -> None:
     config = bench_config()
     wanted = [*REASONS, "delivered", "errored", "output waits", "reset", "discarded"]
     wanted += ["parity", "reset in a packet", "programmed in a packet"]
+    wanted += ["held while another went on"] * (config.classes > 1)
     if config.limit < CYCLES // 16:
         wanted += ["input waits", "marked"]
     bench, seen = lockstep(dut, config), Coverage(wanted)
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     for _ in seen.steps(3):
         await play(bench, config, long_scenario(config, rng, CYCLES), seen)
+
+
+class Permits:
+    """``permit`` of all outputs: first the lowest class is held, then each comes and goes.
+
+    A class is without for some 40 cycles, now and then for some 400, and has it for most of the
+    time.
+    """
+
+    STEP = 8  # cycles
+
+    def __init__(self, config: SwitchConfig, rng: np.random.Generator):
+        self.rng, self.weights = rng, 1 << np.arange(config.classes)
+        self.left = np.zeros((config.ports, config.classes), dtype=np.int64)
+
+    def next(self, cycle: int, *, chance: bool) -> np.ndarray:
+        """Masks of this cycle; without ``chance`` the lowest class has none."""
+        if not chance:
+            return np.full(len(self.left), self.weights.sum() - 1)
+        if cycle % self.STEP == 0:
+            self.left = np.maximum(0, self.left - self.STEP)
+            for mean, often in ((40, 0.02), (400, 0.001)):
+                length = self.rng.geometric(1 / mean, self.left.shape)
+                self.left += (self.rng.random(self.left.shape) < often) * length
+        return (self.left == 0) @ self.weights
 
 
 async def carry(
@@ -493,13 +544,17 @@ async def carry(
     driven = [getattr(i, f"i_{name}")[0] for name in streams]
     seen = [getattr(o, f"o_{name}")[0] for name in streams]
     waits = np.zeros(config.ports, dtype=np.int64)
+    permits, seen_held = Permits(config, rng), False
     for cycle in range(cycles):
         sources.drive(cycle, *driven)
         sinks.drive(cycle, i.o_ready[0])
+        i.permit[0] = permits.next(cycle, chance=seen_held or config.classes == 1)
         await bench.step()
+        seen_held = seen_held or any(held(config, bench.model, n) for n in range(config.ports))
         sources.taken(cycle, o.i_ready[0])
         sinks.taken(cycle, *seen)
         waits += (o.o_valid[0] != 0) & (i.o_ready[0] == 0)
+    assert seen_held or config.classes == 1, "no class was held while another went on"
     totals = sinks.totals()
     assert totals["corrupted"] == totals["reordered"] == totals["duplicated"] == 0, totals
     assert sinks.lost(drained=False) == 0

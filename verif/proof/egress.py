@@ -14,7 +14,7 @@ __all__ = ["EgressProof"]
 
 
 class EgressProof(wiring.Component):
-    """No queue overflows, ``o`` obeys the stream law and carries whole packets.
+    """No queue overflows, ``o`` obeys the stream law and carries whole packets, permitted ones.
 
     Members are those of :class:`Egress`, its inputs are free variables, and ``grant``: a
     connection of up to ``limit`` flits of ``granted_class`` is decided on, whose first flit comes
@@ -43,7 +43,7 @@ class EgressProof(wiring.Component):
         config = self.config
         m.submodules.dut = dut = self.dut
         wiring.connect(m, wiring.flipped(self.o), dut.o)
-        m.d.comb += dut.reset.eq(self.reset)
+        m.d.comb += [dut.permit.eq(self.permit), dut.reset.eq(self.reset)]
 
         running = Signal()  # one clock edge since reset
         m.d.sync += running.eq(1)
@@ -114,6 +114,11 @@ class EgressProof(wiring.Component):
         ]
         m.d.comb += Assert(~dut.idle | ~dut.o.valid)
 
+        # A packet begins to leave only with its permit, or in a reset, in the cycle before.
+        permitted = Signal(config.classes, init=-1 % (1 << config.classes))
+        m.d.sync += permitted.eq(self.permit | self.reset.replicate(config.classes))
+        m.d.comb += Assert((dut.begins & ~permitted) == 0)
+
         # Stream law, but for reset, which acts in the cycle after.
         stalled, payload = Signal(), Signal.like(dut.o.payload.as_value())
         was_reset = Signal()
@@ -137,12 +142,15 @@ class EgressProof(wiring.Component):
         owner, place = Signal.like(self.i.traffic_class), Signal(2)
         number = Cat(owner, place)
         within = Signal()
+        ever = Signal(self.config.classes)  # classes that have had a permit
+        m.d.sync += ever.eq(ever | self.permit | self.reset.replicate(len(ever)))
         taken = dut.o.valid & dut.o.ready
         with m.If(dut.o.valid):
             with m.If(within):
                 m.d.comb += Assert(o.data == number)
             with m.Else():
                 m.d.comb += Assert(o.data >> len(owner) == 0)
+                m.d.comb += Assert(ever.bit_select(o.data[: len(owner)], 1))
             m.d.comb += [
                 Assert(o.keep.any() & ((o.keep & (o.keep + 1)) == 0)),
                 Assert(o.last | ~o.user[0]),

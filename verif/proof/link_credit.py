@@ -22,8 +22,11 @@ class LinkCreditProof(wiring.Component):
 
     A sender and a receiver, with ``places`` frames on their way and as many updates back. Frames
     are packets and CC_Updates. Each end of the way moves when it likes, everything may be lost, and
-    updates, CC_Updates, releases and drops come at any time. Assumed: only stored flits leave, and
-    a CC_Update is not older than half of the numbers that the counters have.
+    updates, CC_Updates and releases come at any time. The switch takes flits of the first packet
+    before it has arrived; then it arrives, or that was a broken copy, of any length, and it comes
+    again or is lost. Or the switch refuses it. Assumed: only flits that the switch has leave, one
+    copy has left before the next one ends, and a CC_Update is not older than half of the numbers
+    that the counters have. What the switch has is never more than the limit and one largest packet.
 
     Counters are small: what is shown does not depend on their width, but that a limit is told by
     an update.
@@ -49,8 +52,14 @@ class LinkCreditProof(wiring.Component):
         A CC_Update is due; it goes before a packet.
     due, refresh, push_update, pop_update, lose_update : In(1)
         The same for CF_Updates.
-    release, drop, drop_length : In
-        A flit leaves, or a packet of this length.
+    release : In(1)
+        A flit leaves.
+    enter : In(1)
+        A flit of the first packet that is under way comes.
+    stores : In(1)
+        The switch stores the packet that arrives.
+    copy, copy_length : In
+        What has come was the rest of a copy of this length.
     """
 
     def __init__(
@@ -61,11 +70,11 @@ class LinkCreditProof(wiring.Component):
         self.receiver = CreditReceiver(config, counter_bits, credit_bits)
         self.counter_bits, self.credit_bits = counter_bits, credit_bits
         bits = "valid last push pop lose report report_first due refresh push_update pop_update"
-        bits += " lose_update release drop"
+        bits += " lose_update release enter stores copy"
         super().__init__(
             dict.fromkeys(bits.split(), In(1))
             | {"limit": In(credit_bits), "port_limit": In(credit_bits)}
-            | {"length": In(LENGTH_BITS), "drop_length": In(LENGTH_BITS)}
+            | {"length": In(LENGTH_BITS), "copy_length": In(LENGTH_BITS)}
         )
 
     def credits(self, length):
@@ -111,7 +120,7 @@ class LinkCreditProof(wiring.Component):
         ]
 
         on_way, lost = self.way(m)
-        self.buffer(m)
+        self.buffer(m, on_way[0])
         updates = self.way_back(m)
         self.assertions(m, on_way, lost, updates)
         with m.If(started):
@@ -182,6 +191,7 @@ class LinkCreditProof(wiring.Component):
         m.d.comb += [
             receiver.arrival.valid.eq(arrives & ~leaving.report),
             receiver.arrival.length.eq(leaving.length),
+            receiver.arrival.stores.eq(self.stores),
             receiver.told.valid.eq(arrives & leaving.report),
             receiver.told.consumed.eq(leaving.consumed),
         ]
@@ -193,17 +203,50 @@ class LinkCreditProof(wiring.Component):
         m.d.comb += Assert(receiver.healed <= lost)
         return frames, lost
 
-    def buffer(self, m):
-        """Only what is stored leaves."""
+    def buffer(self, m, frame):
+        """What the switch has: only that leaves, and it is what the receiver counts.
+
+        ``early`` flits are those of the packet under way, ``frame``, whose last flit has yet to
+        come; ``present`` all that the switch has.
+        """
         receiver, per_credit = self.receiver, self.receiver.flits_per_credit
-        leaving = receiver.left + Mux(receiver.went, receiver.flits_out, 0)
-        leaves = self.release + Mux(self.drop, self.flits(self.drop_length), 0)
+        most, stored = self.config.max_packet_flits, receiver.stored[0]
+        early = Signal(range(most + 1))
+        present = Signal(len(stored) + 2)
+        waiting = Mux(frame.valid & ~frame.report, self.flits(frame.length), 0)
+        pops, ends = self.pop & frame.valid, Signal()
+        rest = Signal.like(present)  # flits that come with the last one
+        last = Mux(self.copy, self.flits(self.copy_length), waiting)
         m.d.comb += [
             receiver.released.valid.eq(self.release),
-            receiver.dropped.valid.eq(self.drop),
-            receiver.dropped.length.eq(self.drop_length),
-            Assume(leaving + leaves <= receiver.stored[0]),
-            Assert(leaving <= receiver.stored[0]),
+            receiver.copy.valid.eq(self.copy),
+            receiver.copy.length.eq(self.copy_length),
+            ends.eq(self.copy | receiver.arrival.valid),
+            rest.eq(Mux(self.copy | (receiver.arrival.valid & self.stores), last - early, 0)),
+            Assume(~self.copy | (~receiver.copying & ~receiver.arrival.valid)),
+            Assume(~self.enter | (~pops & ~self.copy & (early < waiting))),
+            Assume(~self.copy | (early <= self.flits(self.copy_length))),
+            Assume(~(receiver.arrival.valid & ~self.stores) | (early == 0)),
+            Assume(~(pops & self.lose) | self.copy | (early == 0)),
+            Assume(~self.release | (present > 0)),
+        ]
+        m.d.sync += [
+            early.eq(Mux(ends, 0, early + self.enter)),
+            present.eq(present + self.enter + rest - self.release),
+        ]
+        total = stored + Mux(receiver.came, receiver.flits_in, 0) - receiver.left
+        total += Mux(receiver.copied, receiver.flits_copied, 0)
+        m.d.comb += [
+            Assert(early <= waiting),
+            Assert(present == total + receiver.remaining + early),
+            # What has left and is not counted is early, but for what is about to be counted.
+            Assert((receiver.remaining == 0) | (stored >= receiver.ahead)),
+            Assert((receiver.remaining == 0) | (receiver.copy_channel == 1)),
+            Assert((receiver.remaining == 0) | ~receiver.copied),
+            Assert(~(receiver.came & receiver.copied)),
+            Assert(stored >= -most),
+            Assert(receiver.remaining <= most),
+            Assert(present <= self.limit * per_credit + most),
             Assert(~receiver.came | (receiver.flits_in <= receiver.credits * per_credit)),
             Assert(~receiver.underrun),
             Assert(~receiver.overrun),
@@ -221,9 +264,15 @@ class LinkCreditProof(wiring.Component):
             receiver.update.ready.eq(self.push_update & ~updates[-1].valid),
             entering.valid.eq(receiver.update.valid & receiver.update.ready),
             entering.freed.eq(receiver.update.payload.entry[0].freed),
-            sender.update[0].valid.eq(pops & ~self.lose_update),
-            sender.update[0].freed.eq(updates[0].freed),
+            sender.update.valid.eq(pops & ~self.lose_update),
+            *(freed.eq(updates[0].freed) for freed in sender.update.freed),
             Assert(~sender.excess.any()),
+            # One channel is told of twice.
+            Assert(receiver.freed[1] == receiver.freed[0]),
+            *(
+                Assert((entry.freed == entering.freed) & ~entry.channel.any())
+                for entry in receiver.update.payload.entry
+            ),
         ]
         taken = 1
         for n, update in enumerate(updates):
@@ -240,7 +289,8 @@ class LinkCreditProof(wiring.Component):
         """Every credit in use is somewhere, and updates tell of no more than is free."""
         sender, receiver, bits = self.sender, self.receiver, self.credit_bits
         used = sender.used[0]
-        stored = receiver.stored[0] + (receiver.flits_per_credit - 1)
+        counted = receiver.stored[0]
+        stored = Mux(counted < 0, 0, counted) + (receiver.flits_per_credit - 1)
         occupied = stored >> (receiver.flits_per_credit - 1).bit_length()
         known = (sender.consumed_credits[0] - used)[:bits]
         untold = Signal(bits)
