@@ -455,7 +455,7 @@ def sim(
     default=0,
     show_default=True,
     help="Credits of each virtual channel: nothing is sent that the other end has no room for. "
-    "0 for none.",
+    "0 for none; LinkConfig.full_rate_credits are enough for the full rate.",
 )
 @click.option(
     "--drain",

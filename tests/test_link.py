@@ -262,6 +262,18 @@ def test_credits_leave_room_for_all_that_is_sent(config, drain, ber):
         assert found["goodput"] == pytest.approx(min(found["error_free"], most), rel=0.05)
 
 
+@pytest.mark.parametrize("length_m", [0, 500])
+def test_credits_of_the_formula_carry_the_full_rate(length_m):
+    """And half of what is sent in a round trip does not."""
+    config = link_of(NODE, channels=1, length_m=length_m)
+    for size, frames in ((113, 12_000), (4160, 2000)):
+        trial = {"frames": frames, "sizes": (size,), "credits": config.full_rate_credits}
+        found = results(config, **trial)
+        assert unharmed(found)
+        assert found["goodput"] == pytest.approx(found["error_free"], rel=0.005)
+    assert length_m == 0 or results(config, **trial | {"credits": 1000})["goodput"] < 0.6
+
+
 def test_port_limit_holds_all_channels_together():
     config = CREDITS[1]
     trial = LinkTrial(config=config, frames=600, credits=48, port_credits=20, drain=0.2)

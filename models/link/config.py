@@ -7,6 +7,7 @@ from math import ceil
 from models.config import FRONT_FLITS, SwitchConfig
 from models.link.wire import (
     FRAME_OVERHEAD_BYTES,
+    IN_FRAME_BYTES,
     MAX_CHANNELS,
     REFRESH_BYTES,
     REPORT_NS,
@@ -35,6 +36,7 @@ PERMITTED_FLITS = FRONT_FLITS + 1 + 3
 # Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
 # cut-through, besides those in which its words arrive. A control word goes the same way.
 HOP_CYCLES = 7
+TOLD_CYCLES = 12  # from a last flit to the CF_Update: verdict, release, count, a look at a pair
 # Ends of packets, and verdicts, that wait for each other. The ingress judges a head within 5 cycles
 # of its coming, so no more than 6 packets of one flit lie between the two, and a CC_Update or two.
 MAX_WAITING = 8
@@ -311,6 +313,23 @@ class LinkConfig:
         """Cycles without progress, replays included, after which all is given up."""
         assert self.data_age_ns is not None
         return self.cycles(self.data_age_ns)
+
+    @property
+    def full_rate_credits(self) -> int:
+        """Credits with which a channel carries the full rate over a buffer that drains at once.
+
+        What is sent in a round trip and one frame, in the packets that take the most credits for
+        the words of their frame; a third more, as a quarter may be free and not told yet. The round
+        trip: there and back again, the frame itself, a control word's wait behind the beginning of
+        one the other way, and the cycles until freed credits are told of.
+        """
+        beyond = range(self.credit_bytes - FRAME_OVERHEAD_BYTES + 1, self.max_packet_bytes + 1)
+        sizes = [self.min_packet_bytes, *beyond[:: self.credit_bytes]]
+        most = max(credits_of(size, self.credit_bytes) / frame_words(size) for size in sizes)
+        waits = IN_FRAME_BYTES / 8 / self.line_words_per_cycle + TOLD_CYCLES + self.channels
+        cycles = 2 * (self.wire_cycles + HOP_CYCLES) + self.frame_cycles + waits
+        in_flight = ceil(cycles * self.line_words_per_cycle * most * 4 / 3)
+        return in_flight + credits_of(self.max_packet_bytes, self.credit_bytes)
 
     @property
     def update_cycles(self) -> int:

@@ -7,20 +7,33 @@ from models.link.wire import IN_FRAME_BYTES, frame_words
 __all__ = ["error_free", "frame_error", "go_back_n"]
 
 
-def cycles_of(config: LinkConfig, size: int) -> float:
-    """Cycles of the frame of a packet of ``size`` bytes on the line, its part of ACKs included."""
+def told_of_credits(config: LinkConfig) -> float:
+    """Part of the line that CF_Updates and CC_Updates take."""
+    updates = 1 / config.update_cycles
+    reports = config.channels * frame_words(config.min_packet_bytes) / config.report_cycles
+    return (updates + reports) / config.line_words_per_cycle
+
+
+def cycles_of(config: LinkConfig, size: int, credits: bool) -> float:
+    """Cycles of the frame of a packet of ``size`` bytes on the line, its part of ACKs included.
+
+    With ``credits`` its part of what is told of them, too.
+    """
     frame = frame_words(size) / config.line_words_per_cycle
+    if credits:
+        frame /= 1 - told_of_credits(config)
     # An ACK, one word, waits for the first frame behind the last one, and then ``ack_cycles``.
     ack = 1 / config.line_words_per_cycle
     return frame * (1 + ack / (config.ack_cycles + frame))
 
 
-def error_free(config: LinkConfig, size: int) -> float:
+def error_free(config: LinkConfig, size: int, credits: bool = False) -> float:
     """Part of the line rate that the bytes of packets of ``size`` bytes take, both ways full.
 
-    Counted besides: preamble, check sequence, least gap, and the words of acknowledgements.
+    Counted besides: preamble, check sequence, least gap, and the words of acknowledgements; with
+    ``credits`` CF_Updates and CC_Updates.
     """
-    return size / 8 / config.line_words_per_cycle / cycles_of(config, size)
+    return size / 8 / config.line_words_per_cycle / cycles_of(config, size, credits)
 
 
 def frame_error(size: int, ber: float, burst: int = 1) -> float:
@@ -32,7 +45,9 @@ def frame_error(size: int, ber: float, burst: int = 1) -> float:
     return 1 - (1 - ber) ** (BLOCK_BITS * frame_words(size) + burst - 1)
 
 
-def go_back_n(config: LinkConfig, size: int, ber: float, burst: int = 1) -> float:
+def go_back_n(
+    config: LinkConfig, size: int, ber: float, burst: int = 1, credits: bool = False
+) -> float:
     """As ``error_free``, with errors on the line, the same both ways.
 
     A frame that is hit costs what is sent from its beginning until its replay begins: itself, the
@@ -43,7 +58,7 @@ def go_back_n(config: LinkConfig, size: int, ber: float, burst: int = 1) -> floa
     Source: Lin and Costello, "Error Control Coding", 1983, section 15.1 (go-back-N), with the costs
     of this link.
     """
-    frame = cycles_of(config, size)
+    frame = cycles_of(config, size, credits)
     p = frame_error(size, ber, burst)
     if p == 1:
         return 0.0

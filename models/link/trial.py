@@ -135,12 +135,15 @@ class LinkTrial:
     @property
     def theory(self) -> float:
         """Part of the line rate that packets of these sizes can take: go-back-N."""
-        return self._mean([go_back_n(self.config, s, self.ber, self.burst) for s in self.sizes])
+        credits = self.credits > 0
+        return self._mean(
+            [go_back_n(self.config, s, self.ber, self.burst, credits) for s in self.sizes]
+        )
 
     @property
     def error_free(self) -> float:
         """The same without errors."""
-        return self._mean([error_free(self.config, size) for size in self.sizes])
+        return self._mean([error_free(self.config, size, self.credits > 0) for size in self.sizes])
 
     def _mean(self, parts: Sequence[float]) -> float:
         times = [size / part for size, part in zip(self.sizes, parts, strict=True) if part]

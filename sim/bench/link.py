@@ -14,12 +14,13 @@ __all__ = ["link"]
 CLOSE = 0.005  # of theory, without errors
 NEAR = 0.05  # and with
 HOP = 6  # cycles
-CLEAN = [link_of(config) for config in (PROTO, NODE, RACK)]
-FAR = [link_of(config, length_m=500) for config in (PROTO, NODE, RACK)]
-BAD = link_of(NODE)
+LENGTHS = (5, 500)
+CLEAN = [link_of(config, channels=1) for config in (PROTO, NODE, RACK)]
+CREDITS = [link_of(config) for config in (PROTO, NODE, RACK)]
+BAD = link_of(NODE, channels=1)
 SIZES = (64, 256, 1024, 4160)
 RATES = (1e-8, 1e-7, 1e-6, 1e-5)
-WRONG = ("lost", "duplicated", "reordered", "corrupted")
+WRONG = ("lost", "duplicated", "reordered", "corrupted", "overflown")
 FRAMES = 20_000
 
 
@@ -52,8 +53,14 @@ def link(runner: Runner) -> list[Check]:
     """Goodput of both directions full, and whether anything was lost in silence."""
     frames = runner.cycles(FRAMES)
     clean = [
-        LinkTrial(config=config, frames=frames // 10, sizes=(size,))
-        for config in (*CLEAN, *FAR)
+        LinkTrial(
+            config=config,
+            frames=frames // (2 if config.channels > 1 else 10),  # CC_Updates are seldom
+            sizes=(size,),
+            credits=config.full_rate_credits if config.channels > 1 else 0,
+        )
+        for length in LENGTHS
+        for config in (link.with_(length_m=length) for link in (*CLEAN, *CREDITS))
         for size in sorted({64, 65, 257, config.flit_bytes + 1, config.max_packet_bytes})
         if size >= config.min_packet_bytes
     ]
@@ -78,6 +85,9 @@ def link(runner: Runner) -> list[Check]:
             curve.append((trial, found["goodput"]))
         else:
             what = f"{config.name}, {config.length_m:g} m, {trial.sizes[0]} B, off theory"
+            if trial.credits:
+                what += ", with credits"
+                note += f", {trial.credits} credits"
         checks.append(Check(what, abs(off), "<=", NEAR if trial.ber else CLOSE, note))
     for config in CLEAN:
         what = f"{config.name}, cycles that a hop adds in cut-through"
