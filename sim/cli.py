@@ -455,7 +455,7 @@ def sim(
     default=0,
     show_default=True,
     help="Credits of each virtual channel: nothing is sent that the other end has no room for. "
-    "0 for none; LinkConfig.full_rate_credits are enough for the full rate.",
+    "0 for none.",
 )
 @click.option(
     "--drain",
@@ -520,6 +520,8 @@ def link(
       lingyun link --credits 200 --drain 0.5             a reader at half speed, held by credits
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
     """
+    if chances["drain"] < 1 and not chances["credits"]:
+        raise click.UsageError("--drain is of the buffer that --credits fills: give both")
     if engine != "model":
         need(*COMPILER)
     from models.link.config import link_of

@@ -236,4 +236,4 @@ def show(results: dict[str, Any], console: Console) -> None:
     if not results["complete"]:
         console.print("[yellow]incomplete: the run did not come to its end")
     elif results["waiting"]:
-        console.print("[red]the link did not come up again: packets wait that it never took")
+        console.print("[red]packets wait that the link never took: it is down, or has no credits")

@@ -187,6 +187,9 @@ def test_command_shows_tables(tmp_path):
         (["--sizes", "9999"], "sizes must be 64 to 4160 bytes, not 9999"),
         (["--down", "5"], "--down must be numbers as in 5000:9000, not '5'"),
         (["--length-m", "50000"], "replay_timer_ns must be"),
+        (["--credits", "5"], "credits must be 0, or 33 (a largest packet) to 32767, not 5"),
+        (["--credits", "99", "--ready", "0.5"], "ready must be 1 with credits, not 0.5"),
+        (["--drain", "0.5"], "--drain is of the buffer that --credits fills: give both"),
         (["--length-m", "inf"], "length_m must be 0 to 100000, not inf"),
     ],
 )
@@ -238,6 +241,16 @@ CREDITS = [
 ]
 
 
+def settled(going: LinkRun) -> None:
+    """Both ends have counted the same, and nothing is left of it."""
+    going.advance()  # what was delivered last is still in the buffer
+    blocks = going.model.blocks
+    sent = blocks.credit_sender_s.consumed % (1 << 20)
+    assert (sent == blocks.credit_receiver_s.come[::-1] % (1 << 20)).all()
+    assert going.model.outputs.drained.all() and not going.reader.state.stored.any()
+    assert (blocks.arrivals_s.came == blocks.arrivals_s.left).all()
+
+
 def credits_used(found: dict) -> dict[str, int]:
     """What the link counted of credits that should never be."""
     ends = found["counters"].values()
@@ -250,7 +263,12 @@ def credits_used(found: dict) -> dict[str, int]:
 @pytest.mark.parametrize("ber", [0.0, 2e-4])
 def test_credits_leave_room_for_all_that_is_sent(config, drain, ber):
     """Nothing is repeated because a reader is slow, and it is as fast as it can be."""
-    found = results(config, frames=1500, credits=48, drain=drain, ber=ber, burst=4)
+    trial = LinkTrial(config=config, frames=1500, credits=48, drain=drain, ber=ber, burst=4)
+    going = LinkRun(trial)
+    while not going.done:
+        going.advance()
+    settled(going)
+    found = going.results()
     assert unharmed(found) and found["delivered"] == found["offered"]
     assert not any(credits_used(found).values())
     assert (found["replays"] > 0) == (ber > 0)
@@ -274,15 +292,21 @@ def test_credits_of_the_formula_carry_the_full_rate(length_m):
     assert length_m == 0 or results(config, **trial | {"credits": 1000})["goodput"] < 0.6
 
 
-def test_port_limit_holds_all_channels_together():
+@pytest.mark.parametrize("ber", [0.0, 2e-4])
+def test_port_limit_holds_all_channels_together(ber):
+    """But for a broken copy: one, of all channels."""
     config = CREDITS[1]
-    trial = LinkTrial(config=config, frames=600, credits=48, port_credits=20, drain=0.2)
+    trial = LinkTrial(
+        config=config, frames=600, credits=48, port_credits=20, drain=0.2, ber=ber, burst=4
+    )
     going = LinkRun(trial)
     while not going.done:
         going.advance()
     assert unharmed(going.results())
     per_credit = config.credit_bytes // config.flit_bytes
-    assert 10 * per_credit < going.reader.state.most_in_all.max() <= 20 * per_credit
+    most = 20 * per_credit + (config.max_packet_flits if ber else 0)
+    assert 10 * per_credit < going.reader.state.most_in_all.max() <= most
+    settled(going)
 
 
 def test_credits_lost_in_a_flush_come_back():
@@ -297,6 +321,7 @@ def test_credits_lost_in_a_flush_come_back():
     assert unharmed(found) and found["delivered"] + found["given_up"] == found["offered"]
     assert sum(end["flushed"] for end in counters.values()) and found["given_up"]
     assert sum(end["credit_healed"] for end in counters.values())
+    settled(going)
     assert credits_used(found)["credit_excess"] == 0
 
 

@@ -15,11 +15,10 @@ from models.record import allocate
 
 __all__ = ["Reader", "reader_clock", "reader_drive"]
 
-# `stored` flits of each channel, the `most` of them there ever were, in all channels `most_in_all`;
-# `turn` is the channel that was last served, `stuck`
-# has a bit for each of which nothing leaves, `state` that of the random numbers.
+# `stored` flits of each channel, the `most` of them there ever were, the same `in_all` channels;
+# `turn` is the channel that was served last, `random` the state of the random numbers.
 ReaderState = namedtuple(
-    "ReaderState", "stored most in_all most_in_all in_packet accepted turn stuck random"
+    "ReaderState", "stored most in_all most_in_all in_packet accepted turn random"
 )
 Parameters = namedtuple("Parameters", "channels flit_bytes max_packet_bytes chance")
 
@@ -33,7 +32,7 @@ def reader_drive(p, s, inputs, n):
     drains = (s.random[n] >> 32 & 0x7FFFFFFF) < p.chance
     for k in range(1, p.channels + 1):
         c = (s.turn[n] + k) % p.channels
-        if drains and s.stored[n, c] > 0 and not s.stuck[n] >> c & 1:
+        if drains and s.stored[n, c] > 0:
             inputs.released_valid[n] = 1
             inputs.released_channel[n] = s.turn[n] = c
             break

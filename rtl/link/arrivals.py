@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from models.link.config import MAX_WAITING, EndKind
 from models.link.wire import CREDIT_COUNTER_BITS, MAX_CHANNELS
-from rtl.link.credit_receiver import ConsumedSignature, PacketSignature
+from rtl.link.credit_receiver import ArrivalSignature, ConsumedSignature, PacketSignature
 
-__all__ = ["ArrivalSignature", "Arrivals", "EndSignature"]
+__all__ = ["Arrivals", "EndSignature"]
 
 CHANNEL = range(MAX_CHANNELS)
 
@@ -25,15 +25,6 @@ class EndSignature(wiring.Signature):
                 "channel": Out(CHANNEL),
                 "value": Out(CREDIT_COUNTER_BITS),
             }
-        )
-
-
-class ArrivalSignature(wiring.Signature):
-    """A packet of a channel, its length in bytes, and whether the switch stores it."""
-
-    def __init__(self):
-        super().__init__(
-            {"valid": Out(1), "channel": Out(CHANNEL), "length": Out(16), "stores": Out(1)}
         )
 
 

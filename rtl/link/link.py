@@ -28,9 +28,11 @@ class CreditControlSignature(wiring.Signature):
     Members
     -------
     reset : Out(1)
-        Credits are not used; counters are zero. Limits stay.
+        Credits are not used; counters are zero. Limits stay. To fall at both ends before the first
+        packet is offered; if it rises later, what is under way is counted wrongly.
     lossless : Out(channels)
-        Channels that wait for credits; the others are best effort.
+        Channels that wait for credits; the others are best effort, but the receiver counts them: an
+        update of one is an ``excess``.
     sender_limit, receiver_limit : Out(CreditLimitSignature())
         Credits that the other end has for a channel; that this end has.
     port_limit : Out(20)
@@ -95,7 +97,8 @@ class Link(wiring.Component):
         Virtual channel of the packet whose first flit ``i`` offers.
     permit : Out(channels)
         Channels of which a packet that is chosen now will not wait here for credits, be it behind
-        ``PERMITTED_FLITS`` others that are on their way. Registers.
+        ``PERMITTED_FLITS`` others that are on their way; never with limits below
+        ``permit_credits``. Sums of registers, compared.
     waiting : In(channels)
         Channels of which a packet waits for ``permit``, for the watchdog.
     o : Out(stream.Signature(AxisLayout))
@@ -111,7 +114,7 @@ class Link(wiring.Component):
     credit : In(CreditControlSignature(channels))
         How credits are used.
     drained : Out(1)
-        Nothing is stored behind ``o``: the ``reset`` of credits may end at both ends.
+        Nothing is stored behind ``o`` of what has been counted.
     stalled : Out(channels)
         Channels that have waited too long, until the reset of credits.
     to_pcs : Out(stream.Signature(WordsLayout))
