@@ -168,7 +168,7 @@ def test_hopeless_line_is_told(tmp_path):
     asked = CliRunner().invoke(
         cli.main, ["link", "--frames", "20", "--ber", "0.5", "--output", str(tmp_path)]
     )
-    assert asked.exit_code == 1 and "the link did not come up" in asked.output
+    assert asked.exit_code == 1 and "packets wait that the link never took" in asked.output
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["theory"] == 0 and found["goodput"] is None and found["delivered"] == 0
     assert found["waiting"] == 40 and found["lost"] == 0

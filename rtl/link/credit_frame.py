@@ -171,7 +171,7 @@ class CreditFrameReceiver(wiring.Component):
             *(o.payload[name].eq(flit[name]) for name in ("data", "keep", "last", "user")),
             self.channel.eq(Mux(o.valid, flit.channel[:5], 0)),
             value.eq(Mux(in_packet, value_before, Mux(own, update.consumed, header.length))),
-            channel.eq(Mux(in_packet, channel_before, Mux(own, update.channel, self.channel))),
+            channel.eq(Mux(in_packet, channel_before, Mux(own, update.channel, flit.channel[:5]))),
             end.kind.eq(Mux(own, EndKind.TOLD, Mux(flit.broken, EndKind.BROKEN, EndKind.PACKET))),
             end.valid.eq(
                 i.valid
