@@ -250,7 +250,7 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
         if active and current is None and not connection and rng.random() < load:
             if len(accepted) == delay and accepted[0] >> next_class & 1:
                 connection = traffic.connection(next_class)
-                first = next_class if first < 0 else first
+                first = next_class if connection and first < 0 else first
                 sent += len(connection)
             else:
                 seen["not accepted"] += len(accepted) == delay
@@ -273,7 +273,9 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
             if not current.flits:
                 current = None
 
-        if resets and active and not rest_of_reset and rng.random() < 0.02:
+        # A reset lets go what is held, so none comes before something was.
+        reset_may_come = resets and active and not rest_of_reset and (seen[hold] or not permits)
+        if reset_may_come and rng.random() < 0.02:
             rest_of_reset = int(rng.integers(1, 20))
             seen["reset within a packet"] += line["sending"]
         begins_reset = rest_of_reset and not inputs.reset[0]
