@@ -37,6 +37,7 @@ FAR = 1 << 60  # bits or words until something that never happens
 PACE_BITS = 32
 ERROR_WORD = int.from_bytes(bytes([ERROR] * 8), "little") - (1 << 64)
 IDLE_WORD = int.from_bytes(bytes([IDLE] * 8), "little")
+NOTHING, WORDS, ERRORS = range(3)  # what a place of the line is filled with
 
 
 @inner
@@ -126,8 +127,8 @@ def channel_clock(s, rates, inputs, n):
     place, words = s.place[n], s.data.shape[2]
     taken = s.turn[n] and not inputs.down[n]
     if inputs.down[n]:
-        s.lost[n] += s.filled[n, place]
-    s.filled[n, place] = taken
+        s.lost[n] += s.filled[n, place] == WORDS
+    s.filled[n, place] = WORDS if taken else ERRORS if s.turn[n] else NOTHING
     if taken:
         to = 0
         for w in range(words):
@@ -151,6 +152,9 @@ def channel_clock(s, rates, inputs, n):
             s.control[n, place, w] = 255
         for w in range(words):
             damage(s, rates, n, place, w)
+    elif s.filled[n, place]:  # where words are missing, the PCS tells of errors
+        for w in range(words):
+            s.data[n, place, w], s.control[n, place, w] = ERROR_WORD, 255
     s.place[n] = 0 if place + 1 == s.filled.shape[1] else place + 1
     s.pace[n] += rates.pace
     s.turn[n] = s.pace[n] >> PACE_BITS
@@ -164,6 +168,9 @@ class ChannelModel:
     ``ready``: so the line keeps to its rate. It returns those that come out at the other end,
     which count while ``valid``. ``data`` and ``control`` are those of
     ``rtl.link.frame.WordsLayout``, in 64-bit words.
+
+    While an input ``down`` is high, words are lost at both ends: those that would arrive, without a
+    trace but ``up``, and those that would leave, in the place of which errors arrive later.
 
     Latency: ``delay`` cycles; ``config.wire_cycles``, but at least 1, if that is None.
 

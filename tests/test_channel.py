@@ -113,7 +113,11 @@ def test_lost_and_repeated_words(kind):
 def test_what_is_under_way_is_lost_while_the_link_is_down():
     channel = ChannelModel(CLEAN, seeds=[1], delay=10)
     _, came = through(channel, 100, down=range(30, 50))
-    assert [row[0] for row in came] == [*range(10, 30), *range(60, 100)]
+    arrived = [row[0] for row in came]
+    assert arrived == [*range(10, 30), *range(50, 100)]
+    # What was not taken is told of where it is missing.
+    wrong = [n for n, (_, data, marks) in enumerate(came) if set(data) == {ERROR_WORD}]
+    assert [arrived[n] for n in wrong] == [*range(50, 60)]
     assert channel.state.lost[0] == 10
 
 

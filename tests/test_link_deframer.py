@@ -28,8 +28,10 @@ def line_of(link, frames, **how) -> tuple[bytearray, bytearray]:
     return bytearray(b"".join(data for data, _ in words)), bytearray(marks for _, marks in words)
 
 
-def receive(link, data, marks, *, offset=0):
+def receive(link, data, marks, *, offset=0, down=-1):
     """Frames that the model finds behind ``offset`` idle words, and the events it counts.
+
+    In cycle ``down`` the PCS is, before the words of that cycle come.
 
     First and last alternate; what is constant in a frame is.
     """
@@ -45,6 +47,10 @@ def receive(link, data, marks, *, offset=0):
     fields, packet = None, b""
     model.inputs.i_valid[0] = 1
     for k in range(len(words)):
+        if k == down:
+            model.inputs.up[0] = 0
+            assert not model.step().o_valid[0]
+            model.inputs.up[0] = 1
         model.inputs.i_words_data[0], model.inputs.i_words_control[0] = words[k], bits[k]
         o = model.step()
         events["control"] += int(o.control_valid[0])
@@ -78,6 +84,28 @@ def test_what_the_framer_sends_comes_back(link, load):
     found, events = receive(link, data, marks, offset=1)
     assert found == [Received(frame) for frame in frames]
     assert events == {"control": 30, "malformed": 0, "overrun": 0}
+
+
+@pytest.mark.parametrize("link", LINKS, ids=name)
+def test_frame_does_not_go_on_as_another_behind_a_pcs_that_was_down(link):
+    """Of the same header: with the rest of another frame behind it, the CRC would be right."""
+    size = max(2 * link.flit_bytes, link.min_packet_bytes)
+    packets = (bytes(range(8)) + bytes([n]) * (size - 8) for n in (1, 2))
+    one, other = (Frame(packet, sequence=n) for n, packet in enumerate(packets))
+    first, second = (line_of(link, [frame]) for frame in (one, other))
+    at = first[1].index(1) + 2  # behind the preamble and the header
+    data, marks = first[0][: 8 * at] + second[0][8 * at :], first[1][:at] + second[1][at:]
+    offset = -at % link.words_per_cycle
+    down = (offset + at) // link.words_per_cycle
+    mixed = Received(Frame(other.packet, sequence=one.sequence))
+    assert receive(link, data, marks, offset=offset)[0] == [mixed]
+    found, events = receive(link, data, marks, offset=offset, down=down)
+    assert [frame.bad for frame in found] == [1] and events["malformed"] == 0
+    # Nor behind idles, which are not between the words of a frame.
+    data, marks = data[: 8 * at] + IDLES + data[8 * at :], marks[:at] + b"\xff" + marks[at:]
+    for offset in range(link.words_per_cycle):
+        found, events = receive(link, data, marks, offset=offset)
+        assert [frame.bad for frame in found] == [1] and events["malformed"] == 0
 
 
 @pytest.mark.parametrize("link", LINKS, ids=name)

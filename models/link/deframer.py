@@ -33,7 +33,7 @@ __all__ = [
     "deframer_state",
 ]
 
-DeframerInputs = namedtuple("DeframerInputs", "i_valid i_words_data i_words_control")
+DeframerInputs = namedtuple("DeframerInputs", "i_valid i_words_data i_words_control up")
 DeframerOutputs = namedtuple(
     "DeframerOutputs",
     "o_valid o_payload_data o_payload_count o_payload_first o_payload_last o_payload_bad "
@@ -219,6 +219,9 @@ def take(p, s, n):
 def receive(p, s, inputs, n):
     """Words of frames go into the queue, all of them or none."""
     s.control_valid[n] = s.malformed[n] = s.overrun[n] = 0
+    if not inputs.up[n]:
+        s.lost[n] = 1
+        return
     if not inputs.i_valid[n]:
         return
     place = (s.head[n] + s.held[n]) % p.depth
@@ -232,6 +235,8 @@ def receive(p, s, inputs, n):
             s.control[n], s.control_valid[n] = word >> 8, 1
         elif kind == WRONG:
             s.malformed[n] = 1
+        if kind == OTHER:
+            gap = 1
         if kind > ORDERED:
             if count < room:
                 if gap and kind != BEGIN:
@@ -242,9 +247,9 @@ def receive(p, s, inputs, n):
             count += 1
     if count > room:
         s.lost[n] = s.overrun[n] = 1
-    elif count:
+    else:
         s.held[n] += count
-        s.lost[n] = 0
+        s.lost[n] = gap
 
 
 @compiled
@@ -300,6 +305,7 @@ class DeframerModel:
         self.config, self.instances, self.p = config, instances, deframer_parameters(config)
         inputs, outputs = deframer_shapes(config, instances)
         self.inputs = allocate(DeframerInputs, inputs)
+        self.inputs.up[:] = 1
         self.outputs = allocate(DeframerOutputs, outputs)
         self.reset()
 

@@ -234,6 +234,7 @@ def tell_framer(b, inputs, n):
 def tell_receiver(b, inputs, n):
     """Inputs of deframer and receiver."""
     b.deframer_i.i_valid[n] = inputs.from_pcs_valid[n]
+    b.deframer_i.up[n] = inputs.pcs_up[n]
     move(b.deframer_i.i_words_data, inputs.from_pcs_words_data, n)
     move(b.deframer_i.i_words_control, inputs.from_pcs_words_control, n)
     i, flit, words = b.receiver_i, b.deframer_o, b.words_o

@@ -42,10 +42,11 @@ class Deframer(wiring.Component):
     ``min_packet_bytes`` or more that take ``words_per_cycle`` words, if
     ``words_per_cycle <= flit_bytes / 16 + 1``.
     Backpressure: none. Words that do not fit into the window are lost, and a frame of which some
-    were lost ends as bad.
+    were lost ends as bad; so does one that is under way while ``up`` is low. Else it would go on
+    with the rest of a later one, and if both have the same header, the CRC would be right.
     Errors: first and last alternate, whatever comes in. A frame ends as bad if its CRC is wrong and
     not the complement, its header check is wrong, its size is not that of a packet, or any word
-    comes in it that is neither of a frame nor idle nor an ordered set; the rest of it is dropped.
+    comes in it that is neither of a frame nor an ordered set, an idle too; the rest is dropped.
     Source: docs/link.md.
 
     Parameters
@@ -57,6 +58,8 @@ class Deframer(wiring.Component):
     -------
     i : In({valid, words})
         Words from the PCS.
+    up : In(1)
+        The PCS is up; else no word counts. High if not connected.
     o : Out({valid, payload: ReceivedLayout})
         Flits. Behind the bytes that count come those of the CRC, as far as they are in the flit,
         then zeros. ``count`` is full with a last flit whose frame was cut. ``check`` is low too if
@@ -74,6 +77,7 @@ class Deframer(wiring.Component):
         super().__init__(
             {
                 "i": In(WordsSignature(config)),
+                "up": In(1, init=1),
                 "o": Out(ReceivedSignature(config)),
                 "control": Out(ControlSignature()),
                 "malformed": Out(1),
@@ -94,22 +98,20 @@ class Deframer(wiring.Component):
         taken = Signal(range(config.words + 3))
 
         # First step: what belongs to frames goes behind what stays in the window.
-        arriving, arrivals = self.arriving(m)
         lost, fits = Signal(), Signal()  # a word is missing behind the window's last
+        arriving, arrivals, missing = self.arriving(m, lost)
         m.d.comb += [
             stays.eq(held - taken),
             fits.eq(stays + arrivals <= depth),
         ]
-        gap = lost & (arriving[64:WORD_BITS] != BEGIN)  # a frame cannot go on behind it
-        marked = Cat(arriving[:64], Mux(gap, WRONG, arriving[64:WORD_BITS]), arriving[WORD_BITS:])
         m.d.sync += [
             held.eq(Mux(fits, stays + arrivals, stays)),
-            lost.eq(~fits | (lost & (arrivals == 0))),
+            lost.eq(~fits | ~self.up | missing),
             self.overrun.eq(~fits),
         ]
         width = WORD_BITS * depth
         moved = shift_down(m, Cat(window), taken, unit=WORD_BITS, width=width, name="moved")
-        kept = Mux(fits & (arrivals != 0), marked, 0)
+        kept = Mux(fits, arriving, 0)
         placed = shift_up(m, kept, stays, unit=WORD_BITS, width=width, name="placed")
         m.d.sync += Cat(window).eq(moved | placed)
 
@@ -118,11 +120,16 @@ class Deframer(wiring.Component):
         self.verdict(m, flit)
         return m
 
-    def arriving(self, m):
-        """The words that come in and belong to frames, without gaps, and how many."""
+    def arriving(self, m, lost):
+        """The words that come in and belong to frames, without gaps, and how many.
+
+        Behind words that are ``lost``, or an idle, no frame can go on: what is not the beginning of
+        one is wrong. Also returns whether that goes for the next word to come.
+        """
         config, words = self.config, self.i.words
         count = config.words_per_cycle
-        kinds, keeps, controls = [], [], Signal(count)
+        kinds, keeps, wrong, valid = [], [], Signal(count), self.i.valid & self.up
+        controls = Signal(count)
         last_control = Signal(56)
         for k in range(count):
             word, marks = words.data.word_select(k, 64), words.control.word_select(k, 8)
@@ -139,17 +146,20 @@ class Deframer(wiring.Component):
                 behind = 0xFF << place & 0xFF
                 with m.If((marks == behind) & (word.word_select(place, 8) == TERMINATE)):
                     m.d.comb += kind.eq(END + place)
-            m.d.comb += controls[k].eq(ordered & (word[8:16] != Control.FILL) & self.i.valid)
+            m.d.comb += controls[k].eq(ordered & (word[8:16] != Control.FILL) & valid)
             with m.If(controls[k]):
                 m.d.comb += last_control.eq(word[8:])
-            kinds.append(kind)
-            keeps.append(~other & self.i.valid)
+            keeps.append(~other & valid)
+            missing = Signal(name=f"missing_{k}")
+            m.d.comb += missing.eq(Mux(keeps[k], 0, lost | (idle & valid)))
+            m.d.comb += wrong[k].eq(keeps[k] & (kind == WRONG))
+            kinds.append(Mux(lost & (kind != BEGIN), WRONG, kind))
+            lost = missing
 
-        wrong = Cat(keep & (kind == WRONG) for keep, kind in zip(keeps, kinds, strict=True)).any()
         m.d.sync += [
             self.control.valid.eq(controls.any()),
             self.control.payload.eq(last_control),
-            self.malformed.eq((controls & (controls - 1)).any() | wrong),
+            self.malformed.eq((controls & (controls - 1)).any() | wrong.any()),
         ]
         arriving = [0] * count
         before = Const(0, 1)
@@ -160,7 +170,7 @@ class Deframer(wiring.Component):
             after = Signal(range(k + 2), name=f"arrivals_{k}")
             m.d.comb += after.eq(before + keeps[k])
             before = after
-        return Cat(word[:WORD_BITS] for word in arriving), before
+        return Cat(word[:WORD_BITS] for word in arriving), before, lost
 
     def flit(self, m, window, taken):
         """The flit at the head of the window, in a register; it takes so many words."""

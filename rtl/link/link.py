@@ -239,6 +239,7 @@ class Link(wiring.Component):
             self.to_pcs.valid.eq(framer.o.valid),
             self.to_pcs.payload.eq(framer.o.payload),
             framer.o.ready.eq(self.to_pcs.ready | ~self.pcs_up),
+            deframer.up.eq(self.pcs_up),
             sender.enable.eq(self.enable),
             sender.pcs_up.eq(self.pcs_up),
             sender.policy.eq(self.policy),

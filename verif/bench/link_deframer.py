@@ -9,6 +9,7 @@ import numpy as np
 
 from models.link.config import LinkConfig
 from models.link.deframer import DeframerModel
+from models.link.wire import frame_words
 from rtl.link.deframer import Deframer
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_link
@@ -31,7 +32,8 @@ class Line:
     """Words on a line, in frames and between them.
 
     With ``harm`` part of the frames are of wrong size, and any word may be lost, come twice, get a
-    burst of errors, or give way to one that has no place there.
+    burst of errors, or give way to one that has no place there; but every other frame is short and
+    whole, as of the long ones hardly any would be.
     """
 
     def __init__(self, config: LinkConfig, rng: np.random.Generator, longest: int, harm: float):
@@ -39,14 +41,14 @@ class Line:
         self.words: deque[tuple[bytes, int]] = deque()
         self.busy, self.since = True, 0
 
-    def size(self) -> int:
+    def size(self, harm: float) -> int:
         rng, config = self.rng, self.config
         smallest, largest = config.min_packet_bytes, config.max_packet_bytes
-        if rng.random() < self.harm:
+        if rng.random() < harm:
             least = 0 if rng.random() < 0.5 else largest - 2
             return int(rng.integers(least, least + (12 if least else smallest + 8)))
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.3 or harm < self.harm:
             return smallest + int(rng.integers(min(16, largest + 1 - smallest)))
         if kind < 0.6:  # around whole flits
             flits = int(rng.integers(1, -(-self.longest // config.flit_bytes) + 1))
@@ -54,17 +56,17 @@ class Line:
             return min(max(around, smallest), self.longest)
         return int(rng.integers(smallest, self.longest + 1))
 
-    def frame(self) -> list[tuple[bytes, int]]:
-        rng, packet = self.rng, self.rng.bytes(self.size())
+    def frame(self, harm: float) -> list[tuple[bytes, int]]:
+        rng, packet = self.rng, self.rng.bytes(self.size(harm))
         sequence, sfd = int(rng.integers(1 << 20)), 0xDD if rng.random() < 0.7 else 0xD5
         numbers = bytes([rng.integers(32), sequence >> 12, sequence >> 4 & 255, sequence % 16 << 4])
         filler = 0x55
-        if rng.random() < self.harm / 2:
+        if rng.random() < harm / 2:
             sfd = int(rng.integers(256))
-        if rng.random() < self.harm / 4:
+        if rng.random() < harm / 4:
             filler = int(rng.integers(256))
         check = header_check(bytes([sfd]) + packet[:8] + numbers)
-        crc = zlib.crc32(packet) ^ (0xFFFFFFFF if rng.random() < 0.2 else 0)
+        crc = zlib.crc32(packet) ^ (0xFFFFFFFF if rng.random() < 0.3 else 0)
         inside = packet + crc.to_bytes(4, "little")
         words = [(bytes([0xFB, *numbers, check, filler, sfd]), 1)]
         whole = len(inside) // 8
@@ -78,7 +80,7 @@ class Line:
 
     def damaged(self, word: tuple[bytes, int]) -> list[tuple[bytes, int]]:
         rng, (data, control) = self.rng, word
-        match rng.integers(8):
+        match rng.integers(9):
             case 0:  # a burst
                 burst = int(rng.integers(1, 1 << rng.integers(1, 17))) << int(rng.integers(48))
                 number = int.from_bytes(data, "little") ^ burst
@@ -91,10 +93,12 @@ class Line:
                 return [word, word]
             case 4:
                 return [(bytes(rng.choice([7, 0xFB, 0xFD, 0xFE, 0x5C, 0x9C], 8)), 0xFF), word]
-            case 5:  # ends, at once or at any place
+            case 5:
+                return [IDLES, word]
+            case 6:  # ends, at once or at any place
                 place = int(rng.integers(8))
                 return [(data[:place] + bytes([0xFD, *(7 - place) * [7]]), 0xFF << place & 0xFF)]
-            case 6:  # too close
+            case 7:  # too close
                 return [self.control(), self.control(), word]
             case _:
                 return [(bytes([0xFB]) + rng.bytes(7), 1)] * int(rng.integers(1, 12))
@@ -106,14 +110,15 @@ class Line:
         if not self.busy and rng.random() < 0.7:
             self.words += [IDLES] * int(rng.integers(1, 20))
             return
-        for word in self.frame():
+        harm = self.harm * int(rng.integers(2))
+        for word in self.frame(harm):
             self.since += 1
             if self.since > self.config.words_per_cycle and rng.random() < 0.05:
                 self.words.append(self.control())
                 self.since = 0
             if not self.busy and rng.random() < 0.1:
                 self.words += [FILLS] * int(rng.integers(1, 12))
-            harmed = rng.random() < self.harm / 16
+            harmed = rng.random() < harm / 16
             self.words += self.damaged(word) if harmed else [word]
 
     def next(self, i) -> None:
@@ -142,11 +147,15 @@ async def matches_model(dut, valid: float, harm: float, long: int) -> None:
     line, i = Line(config, rng, longest, harm), model.inputs
     goals = {"good": 5, "poison": 1, "control": 1}
     if harm:
+        goals |= {"down in a frame": 3}
         goals |= {"bad": 5, "bad check": 1, "malformed": 1, "cut in first flit": 1}
         if config.words_per_cycle > 1 and harm > 0.1:
             goals |= {"overrun": 1}
     seen, within = Coverage(goals), 0
+    falls = min(0.01, 0.2 * valid * config.words_per_cycle / frame_words(longest))  # of some frames
     for _ in seen.steps(CYCLES):
+        i.up[0] = not harm or rng.random() < (1 - falls if i.up[0] else 0.3)
+        seen["down in a frame"] += within and not i.up[0]
         i.i_valid[0] = rng.random() < valid
         line.next(i) if i.i_valid[0] else None
         o = await bench.step()
