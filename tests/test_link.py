@@ -243,7 +243,11 @@ CREDITS = [
 
 def settled(going: LinkRun) -> None:
     """Both ends have counted the same, and nothing is left of it."""
-    going.advance()  # what was delivered last is still in the buffer
+    for report_cycles in (1000, 0):  # what was delivered last is still in the buffer
+        going.model.inputs.credit_report_cycles[:] = report_cycles
+        until = going.cycle + 4000
+        while going.cycle < until:
+            going.advance()
     blocks = going.model.blocks
     sent = blocks.credit_sender_s.consumed % (1 << 20)
     assert (sent == blocks.credit_receiver_s.come[::-1] % (1 << 20)).all()
@@ -325,6 +329,59 @@ def test_credits_lost_in_a_flush_come_back():
     assert credits_used(found)["credit_excess"] == 0
 
 
+@pytest.mark.parametrize("config", CREDITS, ids=by_name)
+@pytest.mark.parametrize("later", [0, 300])
+def test_credits_are_reset_under_traffic(config, later):
+    """The gates close, all drains, and then nothing is left of the counts of before.
+
+    An end whose reset falls later does not count what has come: the next CC_Update tells of it.
+    """
+    start, end = 4000, 8000
+    trial = LinkTrial(
+        config=config,
+        frames=1500,
+        credits=48,
+        drain=0.3,
+        ber=2e-4,
+        burst=4,
+        resets=((start, end, end + later),),
+    )
+    going = LinkRun(trial, trace=50)
+    going.model.inputs.credit_report_cycles[:] = 1000
+    drained, delivered = [], {}
+    while not going.done:
+        delivered[going.cycle] = going.delivered
+        going.advance()
+        if start < going.cycle <= end:
+            drained.append(bool(going.model.outputs.drained.all()))
+    assert not drained[0] and drained[-1] and sum(drained) > 10
+    assert 0 < delivered[start] < delivered[end] < going.offered
+    assert delivered[end] == delivered[end - 500]
+    found = going.results()
+    assert unharmed(found) and found["delivered"] == found["offered"]
+    used = credits_used(found)
+    assert later or not any(used.values())
+    assert not used["credit_overrun"] and not used["credit_underrun"]
+    healed = sum(end["credit_healed"] for end in found["counters"].values())
+    assert (healed > 0) == (later > 0)
+    settled(going)
+
+
+def test_packets_of_best_effort_are_not_counted():
+    """Nor held, at either end; of the others all is."""
+    config = CREDITS[1]
+    going = LinkRun(LinkTrial(config=config, frames=600, credits=48, ber=2e-4, burst=4))
+    going.model.inputs.credit_lossless[:] = 0b0101
+    while not going.done:
+        going.advance()
+    found = going.results()
+    assert unharmed(found) and found["delivered"] == found["offered"]
+    assert not any(credits_used(found).values()) and found["broken_copies"]
+    settled(going)
+    come = going.model.blocks.credit_receiver_s.come
+    assert (come[:, [0, 2]] > 100).all() and not come[:, [1, 3]].any()
+
+
 @pytest.mark.verilator
 @pytest.mark.parametrize("config", CREDITS, ids=by_name)
 def test_rtl_of_both_ends_is_the_model_with_credits(config, tmp_path):
@@ -336,7 +393,8 @@ def test_rtl_of_both_ends_is_the_model_with_credits(config, tmp_path):
         drop=1e-4,
         credits=48,
         drain=0.6,
-        down=((3000, 3200),),
+        down=((6500, 6700),),
+        resets=((1000, 6000, 6000),),
     )
     assert run(trial, engine="both", output=tmp_path) == 0
     found = json.loads((tmp_path / "results.json").read_text())

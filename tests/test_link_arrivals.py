@@ -10,7 +10,7 @@ LINK = LinkConfig(flit_bytes=8, words_per_cycle=1, max_packet_bytes=64)
 PACKET, BROKEN, TOLD = EndKind
 
 
-def run(ends, accepted=(), dropped=(), reset=(), cycles=30):
+def run(ends, accepted=(), dropped=(), cycles=30):
     """Ends (kind, value) and verdicts by the cycle they come in; events, pending and overrun by
     the cycle they show in."""
     model = ArrivalsModel()
@@ -20,7 +20,6 @@ def run(ends, accepted=(), dropped=(), reset=(), cycles=30):
         i.end_kind[0], i.end_value[0] = ends.get(cycle, (0, 0))
         i.end_channel[0] = i.end_value[0] & 31
         i.accepted[0], i.dropped[0] = cycle in accepted, cycle in dropped
-        i.reset[0] = cycle in reset
         model.step()
         if o.arrival_valid[0]:
             events[cycle] = PACKET, int(o.arrival_length[0]), bool(o.arrival_stores[0])
@@ -74,10 +73,14 @@ def test_what_finds_no_room_is_ignored():
     assert overrun == [1, 9] and len(events) == 8 and events[11] == (PACKET, 0, True)
 
 
-def test_reset_forgets_what_waits_and_what_comes():
-    ends = {0: (BROKEN, 64), 3: (PACKET, 65), 5: (PACKET, 66)}
-    events, pending, _ = run(ends, accepted=[3], dropped=[6], reset=[3])
-    assert events == {7: (PACKET, 66, False)} and pending == [1, 2, 3]
+@pytest.mark.parametrize("end, verdict", [(2, 7), (7, 2), (4, 4)])
+def test_idle_until_an_end_or_a_verdict_waits_and_again_behind_what_is_told(end, verdict):
+    model, busy = ArrivalsModel(), []
+    for cycle in range(20):
+        model.inputs.end_valid[0] = cycle == end
+        model.inputs.accepted[0] = cycle == verdict
+        busy += [] if model.step().idle[0] else [cycle]
+    assert busy == [*range(min(end, verdict) + 1, max(end, verdict) + 2)]
 
 
 @pytest.mark.verilator

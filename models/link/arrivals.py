@@ -20,12 +20,12 @@ __all__ = [
 ]
 
 ArrivalsInputs = namedtuple(
-    "ArrivalsInputs", "end_valid end_kind end_channel end_value accepted dropped reset"
+    "ArrivalsInputs", "end_valid end_kind end_channel end_value accepted dropped"
 )
 ArrivalsOutputs = namedtuple(
     "ArrivalsOutputs",
     "arrival_valid arrival_channel arrival_length arrival_stores copy_valid copy_channel "
-    "copy_length told_valid told_channel told_consumed pending overrun",
+    "copy_length told_valid told_channel told_consumed pending idle overrun",
 )
 # `came`, `left`: ends; `asked`: verdicts that ends which came want; `judged`: verdicts that came,
 # `used`: that left with an end. Of each end its `kind`, `channel`, `value` and the number of its
@@ -63,6 +63,8 @@ def arrivals_outputs(s, outputs, n):
     outputs.told_consumed[n] = s.shown_value[n]
     outputs.arrival_stores[n] = s.shown_good[n]
     outputs.pending[n] = s.pending[n]
+    tells = outputs.arrival_valid[n] or outputs.copy_valid[n] or outputs.told_valid[n]
+    outputs.idle[n] = s.left[n] == s.came[n] and s.used[n] == s.judged[n] and not tells
     outputs.overrun[n] = s.overrun[n]
 
 
@@ -97,10 +99,7 @@ def number(s, inputs, n):
 def arrivals_clock(s, inputs, n):
     """The clock edge."""
     s.shown[n] = NOTHING
-    s.pending[n] = s.overrun[n] = 0
-    if inputs.reset[n]:
-        s.came[n] = s.left[n] = s.asked[n] = s.judged[n] = s.used[n] = 0
-        return
+    s.pending[n] = 0
     number(s, inputs, n)
     for end in range(s.left[n], s.came[n]):
         s.pending[n] |= s.kind[n, end % PLACES] == BROKEN

@@ -38,7 +38,7 @@ CreditFrameSenderInputs = namedtuple(
 )
 CreditFrameSenderOutputs = namedtuple(
     "CreditFrameSenderOutputs",
-    ["i_ready", "consumed_ready", *(f"o_{name}" for name in AXIS), "o_channel"],
+    ["i_ready", "consumed_ready", *(f"o_{name}" for name in AXIS), "o_channel", "idle"],
 )
 CreditFrameReceiverInputs = namedtuple(
     "CreditFrameReceiverInputs",
@@ -70,6 +70,7 @@ def passes_packets(s, n):
 def credit_frame_sender_outputs(p, s, inputs, outputs, n):
     """What goes to ``o``."""
     idle = passes_packets(s, n)
+    outputs.idle[n] = idle and not s.in_packet[n]
     outputs.consumed_ready[n] = s.pause[n] == 1
     outputs.i_ready[n] = idle and inputs.o_ready[n]
     outputs.o_valid[n] = s.left[n] > 0 or (idle and inputs.i_valid[n])

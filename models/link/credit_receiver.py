@@ -184,7 +184,7 @@ def look(p, s, inputs, n):
 
 
 @inner
-def count(p, s, outputs, n):
+def count(p, s, inputs, outputs, n):
     """The events of the last cycle."""
     per_credit = p.credit_bytes // p.flit_bytes
     least, most = -flits_in(p, p.max_packet_bytes), UPDATE_NUMBERS * per_credit - 1
@@ -192,6 +192,7 @@ def count(p, s, outputs, n):
     s.overflow[n] = came >= p.channels or s.copied[n] >= p.channels or s.refused[n]
     s.counted[n] = came if came < p.channels else NONE
     s.drained[n] = s.counted[n] == NONE and not outputs.copying[n]
+    s.drained[n] &= not (inputs.arrival_valid[n] or inputs.copy_valid[n])
     for c in range(p.channels):
         s.drained[n] &= stored(p, s, n, c) == 0
         after = change(p, s, n, c)
@@ -214,7 +215,7 @@ def credit_receiver_clock(p, s, inputs, outputs, n):
     """The clock edge."""
     tell(p, s, inputs, n)
     look(p, s, inputs, n)
-    count(p, s, outputs, n)
+    count(p, s, inputs, outputs, n)
 
     up = not inputs.reset[n]
     s.came[n] = inputs.arrival_channel[n] if inputs.arrival_valid[n] else NONE

@@ -134,7 +134,7 @@ def freed_after(s, n, c, value):
 def counts(inputs, n, k):
     """Whether an entry of an update counts: not the first of two of the same channel."""
     repeated = k == 0 and inputs.update_channel[n, 0] == inputs.update_channel[n, 1]
-    return inputs.update_valid[n] != 0 and not repeated
+    return inputs.update_valid[n] != 0 and not repeated and not inputs.reset[n]
 
 
 @inner
@@ -157,10 +157,13 @@ def credit_sender_outputs(p, s, inputs, outputs, n):
     outputs.permit[n] = 0
     for c in range(p.channels):
         room = min(s.limit[n, c] - in_use(s, n, c), port_room)
-        outputs.permit[n] |= (room >= p.permit_credits or not inputs.lossless[n] >> c & 1) << c
+        fits = room >= p.permit_credits and not inputs.reset[n]
+        outputs.permit[n] |= (fits or not inputs.lossless[n] >> c & 1) << c
 
     c = gated(p, inputs, n)
-    goes = s.in_packet[n] or s.offered[n] or c < 0 or passes_unweighed(p, s, port_room, n, c)
+    goes = s.in_packet[n] or s.offered[n] or c < 0
+    if c >= 0 and not inputs.reset[n]:
+        goes |= passes_unweighed(p, s, port_room, n, c)
     outputs.o_valid[n] = inputs.i_valid[n] and goes
     outputs.i_ready[n] = inputs.o_ready[n] and goes
     outputs.o_channel[n] = s.current[n] if s.in_packet[n] else inputs.channel[n]
@@ -229,7 +232,7 @@ def credit_sender_clock(p, s, inputs, outputs, n):
     passed = c if head and transfer else -1
     if head and not transfer:
         fits = outputs.o_valid[n]
-        if c >= 0 and in_use(s, n, c) + credits <= s.limit[n, c]:
+        if c >= 0 and not inputs.reset[n] and in_use(s, n, c) + credits <= s.limit[n, c]:
             fits |= port_in_use(p, s, n) + credits <= inputs.port_limit[n]
         s.offered[n] = fits
     else:

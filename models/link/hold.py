@@ -26,7 +26,7 @@ HoldInputs = namedtuple(
     "HoldInputs", ["i_valid", *(f"i_{name}" for name in FIELDS), "o_ready", "holds"]
 )
 HoldOutputs = namedtuple(
-    "HoldOutputs", ["i_ready", "o_valid", *(f"o_{name}" for name in FIELDS), "dropped"]
+    "HoldOutputs", ["i_ready", "o_valid", *(f"o_{name}" for name in FIELDS), "dropped", "idle"]
 )
 # Flits are numbered from 0. Those before `first` have left, those before `seen` may leave, those
 # before `whole` are of packets that are, those before `next` have come. `way` of the packet whose
@@ -71,6 +71,7 @@ def hold_outputs(s, inputs, outputs, n):
     """What comes out in this cycle."""
     depth = s.last.shape[1]
     outputs.dropped[n] = s.dropped[n]
+    outputs.idle[n] = s.way[n] == OPEN and s.first[n] == s.next[n]
     if way_of(s, inputs, n) == PASSES:
         outputs.i_ready[n] = inputs.o_ready[n]
         outputs.o_valid[n] = inputs.i_valid[n]

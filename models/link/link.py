@@ -306,19 +306,19 @@ def count_arrivals(b, inputs, n):
     a.end_value[n] = ending.end_value[n]
     a.accepted[n] = inputs.accepted[n]
     a.dropped[n] = inputs.dropped[n]
-    a.reset[n] = inputs.credit_reset[n]
     i = b.credit_receiver_i
-    i.arrival_valid[n] = events.arrival_valid[n]
+    lossless = inputs.credit_lossless[n]
+    i.arrival_valid[n] = events.arrival_valid[n] and lossless >> events.arrival_channel[n] & 1
     i.arrival_channel[n] = events.arrival_channel[n]
     i.arrival_length[n] = events.arrival_length[n]
     i.arrival_stores[n] = events.arrival_stores[n]
-    i.copy_valid[n] = events.copy_valid[n]
+    i.copy_valid[n] = events.copy_valid[n] and lossless >> events.copy_channel[n] & 1
     i.copy_channel[n] = events.copy_channel[n]
     i.copy_length[n] = events.copy_length[n]
     i.told_valid[n] = events.told_valid[n]
     i.told_channel[n] = events.told_channel[n]
     i.told_consumed[n] = events.told_consumed[n]
-    i.released_valid[n] = inputs.released_valid[n]
+    i.released_valid[n] = inputs.released_valid[n] and lossless >> inputs.released_channel[n] & 1
     i.released_channel[n] = inputs.released_channel[n]
     i.limit_valid[n] = inputs.credit_receiver_limit_valid[n]
     i.limit_channel[n] = inputs.credit_receiver_limit_channel[n]
@@ -395,7 +395,9 @@ def link_outputs(b, inputs, outputs, n):
     outputs.i_ready[n] = b.credit_sender_o.i_ready[n]
     outputs.permit[n] = b.credit_sender_o.permit[n]
     outputs.stalled[n] = b.credit_sender_o.stalled[n]
-    outputs.drained[n] = b.credit_receiver_o.drained[n]
+    sends = not (b.frame_sender_o.idle[n] and b.sender_o.idle[n])
+    receives = b.receiver_o.o_valid[n] or not b.hold_o.idle[n] or not b.arrivals_o.idle[n]
+    outputs.drained[n] = b.credit_receiver_o.drained[n] and not sends and not receives
     outputs.to_pcs_valid[n] = b.framer_o.o_valid[n]
     move(outputs.to_pcs_payload_data, b.framer_o.o_payload_data, n)
     move(outputs.to_pcs_payload_control, b.framer_o.o_payload_control, n)

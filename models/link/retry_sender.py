@@ -30,7 +30,7 @@ RetrySenderOutputs = namedtuple(
     "RetrySenderOutputs",
     "i_ready o_valid o_payload_data o_payload_count o_payload_last o_payload_poison o_payload_llr "
     "o_payload_sequence o_payload_channel init_valid init_payload_sequence init_payload_value "
-    "state tx_init tx_ok tx_poisoned tx_discard tx_replay rx_init_echo rx_ack rx_nack "
+    "state idle tx_init tx_ok tx_poisoned tx_discard tx_replay rx_init_echo rx_ack rx_nack "
     "rx_ack_nack_seq_error flushed lost",
 )
 EVENTS = RetrySenderOutputs._fields[RetrySenderOutputs._fields.index("tx_init") :]
@@ -145,6 +145,8 @@ def retry_sender_outputs(p, s, inputs, outputs, n):
     outputs.init_payload_sequence[n] = s.next[n] & MASK
     outputs.init_payload_value[n] = s.value[n]
     outputs.state[n] = s.state[n]
+    kept, sending = s.next[n] - s.oldest[n], s.in_frame[n] or s.o_valid[n]
+    outputs.idle[n] = kept == 0 and not sending and s.state[n] != REPLAY
     outputs.tx_init[n] = s.event[n, TX_INIT]
     outputs.tx_ok[n] = s.event[n, TX_OK]
     outputs.tx_poisoned[n] = s.event[n, TX_POISONED]

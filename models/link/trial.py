@@ -65,6 +65,8 @@ class LinkTrial:
         Credits of all channels together; None for no such limit.
     drain : float
         With credits, the probability that a flit leaves the buffer behind the link in a cycle.
+    resets : tuple of (int, int, int)
+        Cycles in which credits are reset: the first, and the one after the last at each end.
     policy : DownPolicy
         What becomes of packets while the link is not up.
     seed : int
@@ -83,6 +85,7 @@ class LinkTrial:
     credits: int = 0
     port_credits: int | None = None
     drain: float = 1.0
+    resets: tuple[tuple[int, int, int], ...] = ()
     policy: DownPolicy = DownPolicy.BLOCK
     seed: int = 1
 
@@ -173,13 +176,21 @@ def connect(i, channel, n):
 
 
 @inner
+def in_reset(resets, n, cycle):
+    """The credits of end ``n`` are reset in this cycle."""
+    found = False
+    for k in range(resets.shape[0]):
+        found |= resets[k, 0] <= cycle < resets[k, 1 + n]
+    return found
+
+
+@inner
 def credits_drive(reader, i, cycle):
     """Limits, a channel a cycle, and the buffers behind both ends."""
-    p, s, credits, port = reader
+    p, s, credits, port, resets = reader
     for n in range(2):
         i.channel[n] = i.i_payload_data[n, 0] >> 48 & 0xF if credits else 0
-        i.credit_reset[n] = credits == 0
-        i.credit_lossless[n] = (1 << p.channels) - 1 if credits else 0
+        i.credit_reset[n] = credits == 0 or in_reset(resets, n, cycle)
         i.credit_port_limit[n] = port
         for limit in (
             (
@@ -196,8 +207,7 @@ def credits_drive(reader, i, cycle):
             limit[0][n] = cycle < p.channels
             limit[1][n] = min(cycle, p.channels - 1)
             limit[2][n] = credits
-        if credits:
-            reader_drive(p, s, i, n)
+        reader_drive(p, s, i, n)
 
 
 @compiled
@@ -232,12 +242,9 @@ def link_settle(wires, cycle):
         p, line, table, sink, cycle, o.o_valid, o.o_payload_data, o.o_payload_keep,
         o.o_payload_last, o.o_payload_user,
     )  # fmt: skip
-    buffer_p, buffer_s, credits, _ = reader
-    if credits:
-        for n in range(2):
-            reader_clock(buffer_p, buffer_s, i, o, n)
     events, counts, log, logged = counted
     for n in range(2):
+        reader_clock(reader[0], reader[1], i, o, n)
         move(channel_i.data, o.to_pcs_payload_data, n)
         move(channel_i.control, o.to_pcs_payload_control, n)
         channel_clock(state, rates, channel_i, n)
@@ -310,6 +317,7 @@ class LinkRun:
         self.model.inputs.enable[:] = 1
         self.model.inputs.policy[:] = trial.policy
         if trial.credits:
+            self.model.inputs.credit_lossless[:] = (1 << config.channels) - 1
             self.model.inputs.credit_update_cycles[:] = config.update_cycles
             self.model.inputs.credit_refresh_cycles[:] = config.refresh_cycles
             self.model.inputs.credit_report_cycles[:] = config.report_cycles
@@ -343,7 +351,13 @@ class LinkRun:
             self.model.outputs,
             (channel.state, channel.rates, channel.inputs, channel.outputs),
             np.array(trial.down, dtype=np.int64).reshape(-1, 2),
-            (self.reader.p, self.reader.state, trial.credits, port_credits),
+            (
+                self.reader.p,
+                self.reader.state,
+                trial.credits,
+                port_credits,
+                np.array(trial.resets, dtype=np.int64).reshape(-1, 3),
+            ),
             (
                 self.flats[1][-2 * len(COUNTED) :].reshape(len(COUNTED), 2),
                 self.counts,
@@ -465,7 +479,7 @@ class LinkRun:
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],
             "broken_copies": totals["errored"],
-            "overflown": max(0, self.stored - self.room),
+            "overflown": max(0, self.stored - self.room) if self.trial.credits else 0,
             "goodput": self.goodput(),
             "theory": self.trial.theory,
             "error_free": self.trial.error_free,

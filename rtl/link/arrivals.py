@@ -52,9 +52,6 @@ class Arrivals(wiring.Component):
     accepted, dropped : In(1)
         The verdict about the next packet or copy. Both in one cycle are one ``accepted``, and an
         ``overrun``.
-    reset : In(1)
-        All that waits is forgotten, and so is what comes in this cycle. To be kept up until each
-        packet given away has its verdict: one that comes later would be taken for that of another.
     arrival : Out(ArrivalSignature)
         A packet has come and is judged.
     copy : Out(PacketSignature)
@@ -64,6 +61,8 @@ class Arrivals(wiring.Component):
     pending : Out(1)
         A broken copy waits for its verdict, or is told of or has vanished in this cycle: from the
         cycle after its end on.
+    idle : Out(1)
+        Nothing waits, and nothing is told of in this cycle.
     overrun : Out(1)
         Event: an end or a verdict found no room, or there were two verdicts. 1 cycle after it.
     """
@@ -74,11 +73,11 @@ class Arrivals(wiring.Component):
                 "end": In(EndSignature()),
                 "accepted": In(1),
                 "dropped": In(1),
-                "reset": In(1),
                 "arrival": Out(ArrivalSignature()),
                 "copy": Out(PacketSignature()),
                 "told": Out(ConsumedSignature()),
                 "pending": Out(1),
+                "idle": Out(1, init=1),
                 "overrun": Out(1),
             }
         )
@@ -94,8 +93,10 @@ class Arrivals(wiring.Component):
             judges.eq(self.accepted | self.dropped),
         ]
         needs = Signal()  # the end is that of a packet or copy
-        there, end, enters = self.line(m, "ends", comes, entry, leaves)
-        judged, stores, counts = self.line(m, "verdicts", judges, self.accepted, leaves & needs)
+        there, end, enters, ends = self.line(m, "ends", comes, entry, leaves)
+        judged, stores, counts, verdicts = self.line(
+            m, "verdicts", judges, self.accepted, leaves & needs
+        )
         m.d.comb += [
             needs.eq(end.kind != EndKind.TOLD),
             leaves.eq(there & (judged | ~needs)),
@@ -104,24 +105,22 @@ class Arrivals(wiring.Component):
         copies = Signal(range(MAX_WAITING + 1))  # broken ones that wait
         another = enters & (entry.kind == EndKind.BROKEN)
         m.d.sync += copies.eq(copies + another - (leaves & (end.kind == EndKind.BROKEN)))
-        with m.If(self.reset):
-            m.d.sync += copies.eq(0)
-
-        tells, up = leaves & ~self.reset, ~self.reset
         channel, value = Signal.like(end.channel), Signal.like(end.value)
         m.d.sync += [
-            self.arrival.valid.eq(tells & (end.kind == EndKind.PACKET)),
-            self.copy.valid.eq(tells & (end.kind == EndKind.BROKEN) & stores),
-            self.told.valid.eq(tells & (end.kind == EndKind.TOLD)),
+            self.arrival.valid.eq(leaves & (end.kind == EndKind.PACKET)),
+            self.copy.valid.eq(leaves & (end.kind == EndKind.BROKEN) & stores),
+            self.told.valid.eq(leaves & (end.kind == EndKind.TOLD)),
             self.arrival.stores.eq(stores),
             channel.eq(end.channel),
             value.eq(end.value),
-            self.pending.eq(up & ((copies != 0) | another)),
+            self.pending.eq((copies != 0) | another),
             self.overrun.eq(
-                up & ((comes & ~enters) | (judges & ~counts) | (self.accepted & self.dropped))
+                (comes & ~enters) | (judges & ~counts) | (self.accepted & self.dropped)
             ),
         ]
+        tells = self.arrival.valid | self.copy.valid | self.told.valid
         m.d.comb += [
+            self.idle.eq(~(ends.any() | verdicts.any() | tells)),
             *(port.channel.eq(channel) for port in (self.arrival, self.copy, self.told)),
             *(port.length.eq(value) for port in (self.arrival, self.copy)),
             self.told.consumed.eq(value),
@@ -131,7 +130,8 @@ class Arrivals(wiring.Component):
     def line(self, m, name, comes, entry, leaves):
         """What waits, and what comes, which may leave in the same cycle.
 
-        Returns whether there is a first one, that one, and whether what comes has room.
+        Returns whether there is a first one, that one, whether what comes has room, and how many
+        waited before.
         """
         shape = data.StructLayout({"entry": entry.shape()})
         m.submodules[name] = memory = Memory(shape=shape, depth=MAX_WAITING, init=[])
@@ -151,6 +151,4 @@ class Arrivals(wiring.Component):
             write.addr.eq(write.addr + enters),
             read.addr.eq(read.addr + leaves),
         ]
-        with m.If(self.reset):
-            m.d.sync += [count.eq(0), write.addr.eq(0), read.addr.eq(0)]
-        return there, first, enters
+        return there, first, enters, count

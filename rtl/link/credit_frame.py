@@ -5,7 +5,13 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import EndKind, LinkConfig
-from models.link.wire import CC_UPDATE_FIELDS, CREDIT_COUNTER_BITS, FRAME_CHANNEL_BITS, OWN_CHANNEL
+from models.link.wire import (
+    CC_UPDATE_FIELDS,
+    CREDIT_COUNTER_BITS,
+    FRAME_CHANNEL_BITS,
+    MAX_CHANNELS,
+    OWN_CHANNEL,
+)
 from rtl.link.arrivals import EndSignature
 from rtl.link.credit_sender import ConsumedLayout
 from rtl.link.frame import DeliveredLayout
@@ -56,6 +62,8 @@ class CreditFrameSender(wiring.Component):
         Packets and updates.
     o_channel : Out(6)
         Channel of the flit on ``o``.
+    idle : Out(1)
+        Neither an update is on its way, nor the rest of a packet.
     """
 
     def __init__(self, config: LinkConfig):
@@ -64,10 +72,11 @@ class CreditFrameSender(wiring.Component):
         super().__init__(
             {
                 "i": In(packets),
-                "channel": In(5),
+                "channel": In(range(MAX_CHANNELS)),
                 "consumed": In(stream.Signature(ConsumedLayout(CREDIT_COUNTER_BITS))),
                 "o": Out(packets),
                 "o_channel": Out(FRAME_CHANNEL_BITS),
+                "idle": Out(1),
             }
         )
 
@@ -96,7 +105,10 @@ class CreditFrameSender(wiring.Component):
                 o.payload.eq(i.payload),
                 self.o_channel.eq(self.channel),
             ]
-        m.d.comb += consumed.ready.eq(phase == Phase.LOAD)
+        m.d.comb += [
+            consumed.ready.eq(phase == Phase.LOAD),
+            self.idle.eq((phase == Phase.PACKETS) & ~in_packet),
+        ]
 
         with m.Switch(phase):
             with m.Case(Phase.PACKETS):
@@ -151,7 +163,7 @@ class CreditFrameReceiver(wiring.Component):
             {
                 "i": In(stream.Signature(DeliveredLayout(config))),
                 "o": Out(stream.Signature(AxisLayout(config))),
-                "channel": Out(5),
+                "channel": Out(range(MAX_CHANNELS)),
                 "end": Out(EndSignature()),
             }
         )

@@ -77,11 +77,10 @@ class CreditReceiver(wiring.Component):
     its limit and one largest packet at most, and all channels together no more beyond theirs.
 
     A CF_Update has two channels, 2n and 2n + 1, or twice the last one if there are not so many. It
-    is sent at once when one of them has freed more
-    than a quarter of its limit since the last one, else ``update_cycles`` behind the last one if it
-    has anything new, the pairs in turn; and, new or not, the next pair after ``refresh_cycles``.
-    "At once" takes up to ``pairs + 3`` cycles from the event, as one pair is looked at in a cycle;
-    the turn of a pair may take another ``pairs``.
+    is sent at once when one of them has freed more than a quarter of its limit since the last one,
+    else ``update_cycles`` behind the last one if it has anything new, the pairs in turn; and, new
+    or not, the next pair after ``refresh_cycles``. "At once" takes up to ``pairs + 3`` cycles from
+    the event, as one pair is looked at in a cycle; the turn of a pair may take another ``pairs``.
 
     Latency: 1 cycle from an event to ``healed``, ``excess``, ``underrun`` and the rise of
     ``copying``, 2 to the counters, to ``overrun`` and to the fall of ``copying``, 3 to ``drained``;
@@ -140,7 +139,8 @@ class CreditReceiver(wiring.Component):
         Event: more flits left a channel than it had and a packet under way can have, or than came
         of its copy, or it does not exist. They are not counted.
     drained : Out(1)
-        Nothing is stored, and no flit of a packet has left that has yet to end.
+        Nothing is stored, and no flit of a packet has left that has yet to end. Low from the cycle
+        behind an arrival or copy on.
 
     Attributes
     ----------
@@ -298,7 +298,8 @@ class CreditReceiver(wiring.Component):
             self.underrun.eq(under.any() | unsent | left_stray),
             self.overrun.eq((counted.any() & beyond) | overflow),
         ]
-        m.d.sync += self.drained.eq(~(Cat(stored).any() | came.any() | self.copying))
+        arrives = self.arrival.valid | self.copy.valid
+        m.d.sync += self.drained.eq(~(Cat(stored).any() | came.any() | self.copying | arrives))
 
         self.updates(m)
         return m

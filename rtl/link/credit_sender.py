@@ -108,9 +108,9 @@ class CreditSender(wiring.Component):
     lossless : In(channels)
         Channels that are gated.
     permit : Out(channels)
-        From registers: a packet of any size may pass, even one that is chosen now and will be
-        offered behind ``PERMITTED_FLITS`` others. Who chooses only such packets is never held up,
-        and no channel waits for another. Always set for best effort.
+        A packet of any size may pass, even one that is chosen now and will be offered behind
+        ``PERMITTED_FLITS`` others. Who chooses only such packets is never held up, and no channel
+        waits for another. Always set for best effort. Sums of registers, compared.
     waiting : In(channels)
         Upstream has a packet of the channel and does not offer it, for want of ``permit``; for the
         watchdog only.
@@ -126,8 +126,9 @@ class CreditSender(wiring.Component):
     watchdog_cycles : In(24)
         Cycles after which a packet that waits is reported; 0 for never.
     reset : In(1)
-        The link is down: all is zero but the limits. A head that passes in this cycle does not
-        count.
+        All is zero but the limits, and no channel that is gated may begin a packet. A head that has
+        been offered before stays so; if it passes in this cycle it does not count, nor does an
+        update.
     consumed : Out(stream.Signature(ConsumedLayout()))
         For a CC_Update: credits consumed, of one channel after the other; it follows them while it
         waits: 2 cycles after the head that consumed them. To be sent behind all packets that had
@@ -219,13 +220,15 @@ class CreditSender(wiring.Component):
         # too much, the sums are late in the cycle and the verdict waits for the next.
         largest = credits_of(self.config.max_packet_bytes, self.config.credit_bytes)
         passes = self.room(m, largest, "largest")
-        m.d.comb += self.permit.eq(self.room(m, self.config.permit_credits, "permitted"))
+        permitted = self.room(m, self.config.permit_credits, "permitted")
+        closed = Mux(self.reset, self.lossless, 0)
+        m.d.comb += self.permit.eq(permitted & ~closed)
         fits_now, goes = Signal(), Signal()
         transfer, takes = Signal(), Signal()
         channel_room = of_channel(limits, mine) >= of_channel(used, mine) + credits
         m.d.comb += [
             fits_now.eq(channel_room & (self.port_used + credits <= self.port_limit)),
-            goes.eq(~starting | ~(mine & ~passes).any() | self.fits),
+            goes.eq(~starting | ~(mine & (closed | ~passes)).any() | self.fits),
             self.i.ready.eq(self.o.ready & goes),
             self.o.valid.eq(self.i.valid & goes),
             self.o.payload.eq(self.i.payload),
@@ -233,7 +236,9 @@ class CreditSender(wiring.Component):
             transfer.eq(self.i.valid & self.i.ready),
             takes.eq(transfer & starting & (mine & self.lossless).any()),
         ]
-        m.d.sync += self.fits.eq(self.i.valid & starting & ~transfer & (goes | fits_now))
+        m.d.sync += self.fits.eq(
+            self.i.valid & starting & ~transfer & (goes | (fits_now & ~self.reset))
+        )
         with m.If(transfer):
             m.d.sync += [starting.eq(self.i.payload.last), current.eq(self.o_channel)]
 
@@ -241,9 +246,8 @@ class CreditSender(wiring.Component):
         # update has tell it, and it can only become less.
         counts, right, rest, returns = Signal(2), Signal(2), [], []
         update = self.update
-        m.d.comb += counts.eq(
-            Cat(update.valid & (update.channel[0] != update.channel[1]), update.valid)
-        )
+        valid = update.valid & ~self.reset
+        m.d.comb += counts.eq(Cat(valid & (update.channel[0] != update.channel[1]), valid))
         for n, (channel, freed) in enumerate(zip(update.channel, update.freed, strict=True)):
             named = Signal(len(channels), name=f"named_{n}")
             left, before = (Signal.like(used[0], name=f"{name}_{n}") for name in ("left", "before"))

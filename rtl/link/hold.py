@@ -43,12 +43,15 @@ class Hold(wiring.Component):
         A packet that begins is to be stored. ``i.ready`` and ``o`` depend on it in the same cycle.
     dropped : Out(1)
         Event: a stored packet has ended and is broken. 1 cycle after its last flit.
+    idle : Out(1)
+        Nothing is stored, and no packet has been offered whose last flit is not taken.
     """
 
     def __init__(self, config: LinkConfig):
         self.config = config
         packets = stream.Signature(DeliveredLayout(config))
-        super().__init__({"i": In(packets), "o": Out(packets), "holds": In(1), "dropped": Out(1)})
+        bits = {"holds": In(1), "dropped": Out(1), "idle": Out(1)}
+        super().__init__({"i": In(packets), "o": Out(packets)} | bits)
 
     def elaborate(self, platform):
         m = Module()
@@ -72,7 +75,10 @@ class Hold(wiring.Component):
 
         # From the first offer of a packet on, `passed` keeps what was decided.
         passes, under_way, passed = Signal(), Signal(), Signal()
-        m.d.comb += passes.eq(Mux(under_way, passed, ~self.holds & (count == 0)))
+        m.d.comb += [
+            passes.eq(Mux(under_way, passed, ~self.holds & (count == 0))),
+            self.idle.eq((count == 0) & ~under_way),
+        ]
         with m.If(i.valid):
             m.d.sync += [under_way.eq(~(i.ready & i.payload.last)), passed.eq(passes)]
 

@@ -28,11 +28,12 @@ class CreditControlSignature(wiring.Signature):
     Members
     -------
     reset : Out(1)
-        Credits are not used; counters are zero. Limits stay. To fall at both ends before the first
-        packet is offered; if it rises later, what is under way is counted wrongly.
+        Counters are zero, and no packet of a lossless channel begins. Limits stay. If it rises, to
+        be kept up until it is up at both ends and both were ``drained`` after that, and for a cable
+        longer; then it may fall at either end first.
     lossless : Out(channels)
-        Channels that wait for credits; the others are best effort, but the receiver counts them: an
-        update of one is an ``excess``.
+        Channels that wait for credits, the same at both ends. The others are best effort: nothing
+        of them is counted. To be changed only while ``drained``.
     sender_limit, receiver_limit : Out(CreditLimitSignature())
         Credits that the other end has for a channel; that this end has.
     port_limit : Out(20)
@@ -107,14 +108,16 @@ class Link(wiring.Component):
     o_channel : Out(5)
         Virtual channel of the flit on ``o``, 0 if there is none.
     accepted, dropped : In(1)
-        Verdicts on the packets of ``o``, one on each, in their order; within 5 cycles of the first
-        flit.
+        Verdicts on the packets of ``o``, one on each, whether credits are used or not, in their
+        order; within 5 cycles of the first flit.
     released : In(VacatedSignature())
         A flit of a channel has left.
     credit : In(CreditControlSignature(channels))
         How credits are used.
     drained : Out(1)
-        Nothing is stored behind ``o`` of what has been counted.
+        All that was sent is acknowledged or given up, all that has come has left ``o`` and has its
+        verdict, and nothing is stored behind ``o`` of what is counted. What goes without a number
+        may still be in the cable.
     stalled : Out(channels)
         Channels that have waited too long, until the reset of credits.
     to_pcs : Out(stream.Signature(WordsLayout))
@@ -185,10 +188,19 @@ class Link(wiring.Component):
         connect(m, frame_receiver.o, flipped(self.o))
 
         connect(m, frame_receiver.end, arrivals.end)
-        connect(m, arrivals.arrival, credit_receiver.arrival)
-        connect(m, arrivals.copy, credit_receiver.copy)
         connect(m, arrivals.told, credit_receiver.told)
-        connect(m, flipped(self.released), credit_receiver.released)
+        # Of best effort nothing is counted here, as there.
+        for event, counted in (
+            (arrivals.arrival, credit_receiver.arrival),
+            (arrivals.copy, credit_receiver.copy),
+            (self.released, credit_receiver.released),
+        ):
+            m.d.comb += counted.valid.eq(
+                event.valid & self.credit.lossless.bit_select(event.channel, 1)
+            )
+            for name in counted.signature.members:
+                if name != "valid":
+                    m.d.comb += getattr(counted, name).eq(getattr(event, name))
         connect(m, flipped(self.credit.sender_limit), credit_sender.limit)
         connect(m, flipped(self.credit.receiver_limit), credit_receiver.limit)
         connect(m, credit_receiver.update, words.send_credit)
@@ -214,11 +226,17 @@ class Link(wiring.Component):
             sender.channel.eq(frame_sender.o_channel),
             arrivals.accepted.eq(self.accepted),
             arrivals.dropped.eq(self.dropped),
-            arrivals.reset.eq(self.credit.reset),
             hold.holds.eq(credit_receiver.copying | arrivals.pending),
             self.permit.eq(credit_sender.permit),
             self.stalled.eq(credit_sender.stalled),
-            self.drained.eq(credit_receiver.drained),
+            self.drained.eq(
+                frame_sender.idle
+                & sender.idle
+                & ~receiver.o.valid
+                & hold.idle
+                & arrivals.idle
+                & credit_receiver.drained
+            ),
             self.o_channel.eq(frame_receiver.channel),
         ]
         if self.config.store_and_forward:

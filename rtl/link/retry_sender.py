@@ -83,6 +83,8 @@ class RetrySender(wiring.Component):
         INIT to send; withdrawn if the echo comes, or without ``enable``.
     state : Out(SenderState)
         State.
+    idle : Out(1)
+        Nothing is kept, and nothing of a packet is under way in here.
     tx_init : Out(1)
         An INIT was taken. All events are pulses in the cycle after what they tell of.
     tx_ok, tx_poisoned : Out(1)
@@ -144,6 +146,7 @@ class RetrySender(wiring.Component):
                 "o": Out(stream.Signature(FrameLayout(config))),
                 "init": Out(stream.Signature(InitLayout())),
                 "state": Out(SenderState),
+                "idle": Out(1),
                 **dict.fromkeys(EVENTS, Out(1)),
                 "lost": Out(range(config.window + 1)),
             }
@@ -162,6 +165,7 @@ class RetrySender(wiring.Component):
             kept.eq((self.next - oldest)[: len(kept)]),
             empty.eq(kept == 0),
             full.eq(kept[-1]),
+            self.idle.eq(empty & ~in_frame & ~replay & ~o.valid),
         ]
 
         # Decisions, made between frames.

@@ -25,7 +25,7 @@ QUALIFIED = {
 # What must have been seen, whatever the seed.
 WANTED = {
     *("arrival stored", "arrival dropped", "copy", "copy vanishes", "told"),
-    *("verdict first", "verdict last", "told waits", "reset of ends", "reset of verdicts"),
+    *("verdict first", "verdict last", "told waits", "idle"),
     *("overrun of ends", "overrun of verdicts", "two verdicts"),
 }
 
@@ -45,13 +45,14 @@ class Pairs:
         self.waiting = 0  # ends since all had their verdicts
 
     def drive(self, i, t: int, seen: Counter) -> None:
-        """One cycle: verdicts late at first, then early; at the end what waits gets its own."""
+        """One cycle: verdicts late at first, then early; at the end each gets the other."""
         rng = self.rng
         packets = sum(kind != EndKind.TOLD for kind, _, _ in self.ends)
         lag = packets - len(self.verdicts)
         self.waiting = self.waiting if lag > 0 else 0
         late, early, ends = t < 60, 60 <= t < 70, t < PHASE - 60
-        if ends and not early and self.waiting < MAX_WAITING - 1 and rng.random() < self.rate:
+        room = self.waiting < MAX_WAITING - 1
+        if (ends and not early and room and rng.random() < self.rate) or (not ends and lag < 0):
             # In turn: each kind with each verdict.
             kind = EndKind(len(self.ends) % 3)
             self.ends.append((kind, int(rng.integers(32)), int(rng.integers(1 << 20))))
@@ -92,7 +93,7 @@ class Pairs:
 
 
 def wild(i, rng, phase: str, t: int) -> None:
-    """Anything; first for long only ends, or only verdicts."""
+    """Anything; first for long only ends, or only verdicts, then one side lacks the other."""
     ends, verdicts = {"ends": (0.8, 0.1), "verdicts": (0.1, 0.8), "any": (0.5, 0.3)}[phase]
     only = t < 2 * MAX_WAITING
     i.end_valid[0] = phase != "verdicts" if only else rng.random() < ends
@@ -100,14 +101,18 @@ def wild(i, rng, phase: str, t: int) -> None:
     i.end_channel[0], i.end_value[0] = rng.integers(32), rng.integers(1 << 20)
     i.accepted[0] = phase != "ends" if only else rng.random() < verdicts
     i.dropped[0] = 0 if only else rng.random() < verdicts / 2
-    i.reset[0] = t == 3 * MAX_WAITING or (t > 3 * MAX_WAITING and rng.random() < 0.02)
     if t == 3 * MAX_WAITING - 1:
         i.accepted[0] = i.dropped[0] = phase == "any"
-    elif t >= 2 * MAX_WAITING and i.reset[0] == 0 and t < 3 * MAX_WAITING:
-        # Up to the first reset one side lacks the other.
+    elif 2 * MAX_WAITING <= t < 3 * MAX_WAITING:
         i.end_valid[0] *= phase != "verdicts"
         i.accepted[0] *= phase != "ends"
         i.dropped[0] *= phase != "ends"
+
+
+def empty(i, s) -> None:
+    """What waits gets what it lacks: each end a verdict, each verdict an end."""
+    lacks = s.asked[0] - s.judged[0]
+    i.accepted[0], i.end_valid[0] = lacks > 0, lacks < 0
 
 
 @cocotb.test()
@@ -124,30 +129,27 @@ async def matches_model(dut, rate: float) -> None:
         for field in i:
             field[0] = 0
         if phase == "pairs":
-            if t == 0:
-                i.reset[0], pairs = 1, Pairs(rng, rate)
-            else:
-                pairs.drive(i, t, seen)
+            pairs = Pairs(rng, rate) if t == 0 else pairs
+            pairs.drive(i, t, seen)
+        elif t >= PHASE - 4 * MAX_WAITING:
+            empty(i, s)
         else:
             wild(i, rng, phase, t)
         ends, verdicts = s.came[0] - s.left[0], s.judged[0] - s.used[0]
         both = i.accepted[0] and i.dropped[0]
-        if i.reset[0]:
-            seen["reset of ends"] += ends > 1
-            seen["reset of verdicts"] += verdicts > 1
-        else:
-            seen["two verdicts"] += both
-            seen["overrun of ends"] += i.end_valid[0] and ends == MAX_WAITING
-            seen["overrun of verdicts"] += i.accepted[0] and verdicts == MAX_WAITING
+        seen["two verdicts"] += both
+        seen["overrun of ends"] += i.end_valid[0] and ends == MAX_WAITING
+        seen["overrun of verdicts"] += i.accepted[0] and verdicts == MAX_WAITING
         o = await bench.step()
+        seen["idle"] += o.idle[0]
         seen["arrival stored"] += o.arrival_valid[0] and o.arrival_stores[0]
         seen["arrival dropped"] += o.arrival_valid[0] and not o.arrival_stores[0]
         seen["copy"] += o.copy_valid[0]
         seen["told"] += o.told_valid[0]
         if phase == "pairs":
-            if t > 0:
-                pairs.watch(o)
-            assert not o.overrun[0] or t == 0
+            pairs.watch(o)
+            assert not o.overrun[0]
             if t == PHASE - 1:
                 pairs.check(seen)
+        assert o.idle[0] or t < PHASE - 1
     assert {name for name, count in seen.items() if count} >= WANTED, seen

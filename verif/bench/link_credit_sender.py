@@ -81,7 +81,7 @@ async def matches_model(dut, ready: float, tight: bool) -> None:
     i, packets = model.inputs, Packets(config, rng)
     largest = credits_of(config.max_packet_bytes, config.credit_bytes)
     all_channels = (1 << config.channels) - 1
-    counts = dict.fromkeys(("passed", "held", "excess", "stalls", "reports"), 0)
+    counts = dict.fromkeys(("passed", "held", "excess", "stalls", "reports", "closed", "late"), 0)
 
     i.port_limit[0] = 6 * largest * config.channels
     for cycle in range(CYCLES):
@@ -97,7 +97,7 @@ async def matches_model(dut, ready: float, tight: bool) -> None:
             i.port_limit[0] = rng.integers(largest, (12 if tight else 40) * largest + 2)
         if cycle % 20 == 0:
             i.waiting[0] = rng.integers(all_channels + 1)
-        i.reset[0] = rng.random() < 0.002
+        i.reset[0] = rng.random() < (0.8 if i.reset[0] else 0.004)
         update(i, rng, model.state, config)
         packets.offer(i, 0.8)
         i.o_ready[0] = rng.random() < ready
@@ -105,6 +105,8 @@ async def matches_model(dut, ready: float, tight: bool) -> None:
         o = await bench.step()
         counts["held"] += i.i_valid[0] and not o.o_valid[0]
         counts["excess"] += o.excess[0] != 0
+        counts["closed"] += i.reset[0] and o.permit[0] != all_channels and not o.o_valid[0]
+        counts["late"] += i.reset[0] and i.update_valid[0]
         counts["stalls"] += o.stalls[0] != 0
         counts["reports"] += o.consumed_valid[0] and i.consumed_ready[0]
         if o.o_valid[0] and i.o_ready[0]:
