@@ -38,6 +38,8 @@ def parse(text: str) -> tuple[LinkTrial, str, Path]:
         "config": LinkConfig(**trial["config"]),
         "sizes": tuple(trial["sizes"]),
         "down": tuple(tuple(cut) for cut in trial["down"]),
+        "resets": tuple(tuple(reset) for reset in trial["resets"]),
+        "best_effort": tuple(trial["best_effort"]),
         "policy": DownPolicy(trial["policy"]),
     }
     return LinkTrial(**trial), values["engine"], Path(values["folder"])

@@ -316,8 +316,10 @@ def test_port_limit_holds_all_channels_together(ber):
 def test_credits_lost_in_a_flush_come_back():
     """What was given up had taken credits; the next CC_Update brings them."""
     lost = CREDITS[0].with_(pcs_lost_ns=5000)
-    going = LinkRun(LinkTrial(config=lost, frames=3000, credits=48, down=((4000, 12_000),)))
-    going.model.inputs.credit_report_cycles[:] = 1000
+    trial = LinkTrial(
+        config=lost, frames=3000, credits=48, report_cycles=1000, down=((4000, 12_000),)
+    )
+    going = LinkRun(trial)
     while not going.done:
         going.advance()
     found = going.results()
@@ -344,10 +346,10 @@ def test_credits_are_reset_under_traffic(config, later):
         drain=0.3,
         ber=2e-4,
         burst=4,
+        report_cycles=1000,
         resets=((start, end, end + later),),
     )
     going = LinkRun(trial, trace=50)
-    going.model.inputs.credit_report_cycles[:] = 1000
     drained, delivered = [], {}
     while not going.done:
         delivered[going.cycle] = going.delivered
@@ -370,8 +372,10 @@ def test_credits_are_reset_under_traffic(config, later):
 def test_packets_of_best_effort_are_not_counted():
     """Nor held, at either end; of the others all is."""
     config = CREDITS[1]
-    going = LinkRun(LinkTrial(config=config, frames=600, credits=48, ber=2e-4, burst=4))
-    going.model.inputs.credit_lossless[:] = 0b0101
+    trial = LinkTrial(
+        config=config, frames=600, credits=48, best_effort=(1, 3), ber=2e-4, burst=4, drain=0.5
+    )
+    going = LinkRun(trial)
     while not going.done:
         going.advance()
     found = going.results()

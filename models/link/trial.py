@@ -55,6 +55,9 @@ class LinkTrial:
         Of the channel both ways, see ``models.channel.ChannelModel``.
     down : tuple of (int, int) pairs
         Cycles in which the cable is cut, first one and the one after the last.
+    poison : float
+        Part of the packets that end with an error as they are sent; of these none is delivered, but
+        each is passed on once. The last one each way is sound.
     ready : float
         Probability that a reader takes a flit.
     credits : int
@@ -63,8 +66,12 @@ class LinkTrial:
         link but a reader.
     port_credits : int or None
         Credits of all channels together; None for no such limit.
+    best_effort : tuple of int
+        Channels that take no credits.
     drain : float
         With credits, the probability that a flit leaves the buffer behind the link in a cycle.
+    report_cycles : int or None
+        Cycles between two CC_Updates; None for those of the configuration.
     resets : tuple of (int, int, int)
         Cycles in which credits are reset: the first, and the one after the last at each end.
     policy : DownPolicy
@@ -81,10 +88,13 @@ class LinkTrial:
     drop: float = 0.0
     duplicate: float = 0.0
     down: tuple[tuple[int, ...], ...] = ()
+    poison: float = 0.0
     ready: float = 1.0
     credits: int = 0
     port_credits: int | None = None
+    best_effort: tuple[int, ...] = ()
     drain: float = 1.0
+    report_cycles: int | None = None
     resets: tuple[tuple[int, int, int], ...] = ()
     policy: DownPolicy = DownPolicy.BLOCK
     seed: int = 1
@@ -108,6 +118,13 @@ class LinkTrial:
             )
         if self.port_credits is not None and not least <= self.port_credits:
             raise ValueError(f"port_credits must be {least} or more, not {self.port_credits}")
+        if not 0 <= self.poison <= 1:
+            raise ValueError(f"poison must be 0 to 1, not {self.poison}")
+        for channel in self.best_effort:
+            if not 0 <= channel < self.config.channels:
+                raise ValueError(
+                    f"best_effort must be channels 0 to {self.config.channels - 1}, not {channel}"
+                )
         if not 0 <= self.drain <= 1:
             raise ValueError(f"drain must be 0 to 1, not {self.drain}")
         for start, end in self.down:
@@ -213,12 +230,15 @@ def credits_drive(reader, i, cycle):
 @compiled
 def link_drive(wires, cycle):
     """Inputs of both ends in ``cycle``."""
-    p, line, table, source, sink, i, _, channel, down, reader, _ = wires
+    p, line, table, source, sink, i, _, channel, down, reader, _, poisoned = wires
     state, _, channel_i, channel_o = channel
     sources_drive(
         p, line, table, source, 0, cycle, i.i_valid, i.i_payload_data, i.i_payload_keep,
         i.i_payload_last, i.i_payload_user,
     )  # fmt: skip
+    for n in range(2):
+        if i.i_valid[n] and i.i_payload_last[n]:
+            i.i_payload_user[n] = poisoned[source.active[n]]
     sinks_drive(p, line, sink, i.o_ready)
     credits_drive(reader, i, cycle)
     for n in range(2):
@@ -235,7 +255,7 @@ def link_settle(wires, cycle):
     ``counted`` is a view on the events of a cycle, their sums, and a log of what was given up: end,
     cycle, and how many frames, or 0 for a packet that was discarded; and how long that is.
     """
-    p, line, table, source, sink, i, o, channel, _, reader, counted = wires
+    p, line, table, source, sink, i, o, channel, _, reader, counted, _ = wires
     state, rates, channel_i, _ = channel
     sources_taken(p, line, table, source, cycle, o.i_ready)
     sinks_taken(
@@ -309,6 +329,8 @@ class LinkRun:
             length=np.random.default_rng([trial.seed, 1]).choice(trial.sizes, source.size),
         )
         line = line_of(ports, shaped=False)
+        self.poisoned = np.random.default_rng([trial.seed, 3]).random(source.size) < trial.poison
+        self.poisoned[[trial.frames - 1, -1]] = False
         self.sources = Sources(ports, self.packets, line=line)
         self.sinks = Sinks(
             ports, self.packets, line=line, ready=trial.ready, repeats=True, seed=trial.seed
@@ -317,10 +339,14 @@ class LinkRun:
         self.model.inputs.enable[:] = 1
         self.model.inputs.policy[:] = trial.policy
         if trial.credits:
-            self.model.inputs.credit_lossless[:] = (1 << config.channels) - 1
+            lossless = set(range(config.channels)) - set(trial.best_effort)
+            self.model.inputs.credit_lossless[:] = sum(1 << c for c in lossless)
             self.model.inputs.credit_update_cycles[:] = config.update_cycles
             self.model.inputs.credit_refresh_cycles[:] = config.refresh_cycles
-            self.model.inputs.credit_report_cycles[:] = config.report_cycles
+            cycles = trial.report_cycles
+            self.model.inputs.credit_report_cycles[:] = (
+                config.report_cycles if cycles is None else cycles
+            )
         self.reader = Reader(config, drain=trial.drain, seed=trial.seed)
         self.channel = ChannelModel(
             config,
@@ -364,6 +390,7 @@ class LinkRun:
                 self.log,
                 self.logged,
             ),
+            self.poisoned,
         )
 
     def advance(self) -> int:
@@ -399,12 +426,16 @@ class LinkRun:
     @property
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
-        return self.delivered == self.offered or self.quiet > self.patience
+        sound = self.offered - int(self.poisoned.sum())
+        return self.delivered == sound or self.quiet > self.patience
 
     @property
     def stored(self) -> int:
-        """Flits of a channel behind an end of the link, where there were most."""
-        return int(self.reader.state.most.max())
+        """Flits of a lossless channel behind an end of the link, where there were most."""
+        most = self.reader.state.most.max(axis=0)
+        return max(
+            (int(n) for c, n in enumerate(most) if c not in self.trial.best_effort), default=0
+        )
 
     @property
     def room(self) -> int:
@@ -458,13 +489,14 @@ class LinkRun:
     def results(self) -> dict[str, Any]:
         """What came of it, as JSON has it.
 
-        ``lost`` are packets that nothing accounts for; ``waiting`` were never taken; ``overflown``
-        flits for which the buffer behind the link would have had no room.
+        ``lost`` are packets that nothing accounts for; ``waiting`` were never taken; ``poisoned``
+        were sent with an error; ``overflown`` are flits for which the buffer behind the link would
+        have had no room.
         """
         totals = self.sinks.totals()
         counts = dict(zip(COUNTED, self.counts.sum(axis=0).tolist(), strict=True))
         waiting = int(np.count_nonzero(self.packets.injected < 0))
-        missing = (self.packets.completed < 0) & (self.packets.injected >= 0)
+        missing = (self.packets.completed < 0) & (self.packets.injected >= 0) & ~self.poisoned
         given_up = int(np.count_nonzero(missing & self.told()))
         extra = self.extra_delays()
         edges = [0.0, *(2.0**n for n in range(3, 18)), np.inf]
@@ -478,7 +510,8 @@ class LinkRun:
             "duplicated": totals["duplicated"],
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],
-            "broken_copies": totals["errored"],
+            "poisoned": int(self.poisoned.sum()),
+            "broken_copies": totals["errored"] - counts["rx_expected_seq_poisoned"],
             "overflown": max(0, self.stored - self.room) if self.trial.credits else 0,
             "goodput": self.goodput(),
             "theory": self.trial.theory,
