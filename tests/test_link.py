@@ -128,6 +128,10 @@ def test_trial_survives_the_way_to_the_bench(tmp_path):
         ({"frames": 0}, "frames must be 1 to 10000000, not 0"),
         ({"down": ((0, 1 << 70),)}, "down must have a first cycle and a later one, to "),
         ({"down": ((7, 7),)}, "down must have a first cycle and a later one, .* not 7:7"),
+        ({"resets": ((5, 9, 5),)}, "resets must have a first cycle and a later one .* .5, 9, 5."),
+        ({"report_cycles": 1 << 24}, "report_cycles must be 0 to 16777215, not 16777216"),
+        ({"best_effort": (64,)}, "best_effort must be channels 0 to .*, not 64"),
+        ({"poison": 2}, "poison must be 0 to 1, not 2"),
     ],
 )
 def test_wrong_trial_is_named(changes, message):

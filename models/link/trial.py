@@ -14,7 +14,13 @@ from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.theory import error_free, go_back_n
-from models.link.wire import COUNTED, CREDIT_BITS, CREDIT_COUNTER_BITS, credits_of
+from models.link.wire import (
+    COUNTED,
+    CREDIT_BITS,
+    CREDIT_COUNTER_BITS,
+    CREDIT_TIMER_BITS,
+    credits_of,
+)
 from models.record import flat
 from models.traffic import (
     Sinks,
@@ -72,7 +78,7 @@ class LinkTrial:
         With credits, the probability that a flit leaves the buffer behind the link in a cycle.
     report_cycles : int or None
         Cycles between two CC_Updates; None for those of the configuration.
-    resets : tuple of (int, int, int)
+    resets : tuple of (int, int, int) triples
         Cycles in which credits are reset: the first, and the one after the last at each end.
     policy : DownPolicy
         What becomes of packets while the link is not up.
@@ -133,6 +139,17 @@ class LinkTrial:
                     f"down must have a first cycle and a later one, to {LAST_CYCLE}, "
                     f"not {start}:{end}"
                 )
+        for start, *ends in self.resets:
+            if not (len(ends) == 2 and 0 <= start < min(ends) and max(ends) <= LAST_CYCLE):
+                raise ValueError(
+                    "resets must have a first cycle and a later one for each end, to "
+                    f"{LAST_CYCLE}, not {(start, *ends)}"
+                )
+        if self.report_cycles is not None and not 0 <= self.report_cycles < 1 << CREDIT_TIMER_BITS:
+            raise ValueError(
+                f"report_cycles must be 0 to {(1 << CREDIT_TIMER_BITS) - 1}, "
+                f"not {self.report_cycles}"
+            )
 
     @property
     def ports(self) -> SwitchConfig:
