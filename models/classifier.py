@@ -231,33 +231,45 @@ def body(p, s, n):
 
 
 @inner
-def begins(p, s, inputs, n):
-    """The flit in the last stage is a head: whether it is consumed, and whether accepted."""
+def moves(s, inputs, n):
+    """Whether the stages move: the last is empty, or what it holds is wanted no more."""
     port = s.ports[n]
-    if port.resets:
-        return True, False
-    if not port.may_begin:
-        return False, False
+    stage = s.stages[n, at(port, HEAD)]
+    if not stage.full or port.phase == EAT:
+        return True
+    if port.phase == IDLE:
+        refused = stage.refusal != GOOD
+        return port.resets or (port.may_begin and (refused or inputs.admit[n]))
+    return port.phase == BODY and not port.resets
+
+
+@inner
+def begins(p, s, inputs, n):
+    """The flit in the last stage is a head: whether its packet is accepted."""
+    port = s.ports[n]
+    if port.resets or not port.may_begin:
+        return False
     head = at(port, HEAD)
     stage, header = s.stages[n, head], s.data[n, head, 0]
     if stage.refusal != GOOD:
         port.dropped, port.drop_reason, port.drop_header = 1, stage.refusal, header
         port.phase = IDLE if stage.last else EAT
-        return True, False
+        return False
     if not inputs.admit[n]:
-        return False, False
+        return False
     port.queue, port.length = stage.queue, stage.length
     port.tail = ((header >> 32) & 0xFFFF) - (stage.length - 1) * p.flit_bytes
     port.sent = 0
     port.mark = inputs.used_high[n]
     port.accepted = 1
-    return True, True
+    return True
 
 
 @inner
-def classifier_outputs(p, s, outputs, n):
-    """What registers show."""
+def classifier_outputs(p, s, inputs, outputs, n):
+    """What registers show, and ``ready``, for which ``admit`` must be there."""
     port = s.ports[n]
+    outputs.i_ready[n] = moves(s, inputs, n) and not port.gap
     outputs.idle[n] = port.phase == IDLE
     for stage in range(STAGES):
         if s.stages[n, stage].full:
@@ -276,42 +288,37 @@ def classifier_outputs(p, s, outputs, n):
 def act(p, s, inputs, n):
     """Let the last stage do its part.
 
-    Returns whether its flit is consumed; and what is pushed, the bytes of a flit (0: none), last
-    and error.
+    Returns what is pushed: the bytes of a flit (0: none), last and error.
     """
     port = s.ports[n]
     stage = s.stages[n, at(port, HEAD)]
     full = stage.full == 1
     if port.phase == IDLE:
-        if not full:
-            return False, 0, 0, 0
-        consumed, accepted = begins(p, s, inputs, n)
-        if not accepted:
-            return consumed, 0, 0, 0
+        if not full or not begins(p, s, inputs, n):
+            return 0, 0, 0
         port.phase = BODY
     if port.phase == BODY:
         if full and not port.resets:
-            count, last, error = body(p, s, n)
-            return True, count, last, error
+            return body(p, s, n)
         port.stalled += 1
         if port.resets or port.stalled == p.stall_cycles:
-            count, last, error = broken(p, port, B_RESET if port.resets else B_STALL, 0)
-            return False, count, last, error
-        return False, 0, 0, 0
+            return broken(p, port, B_RESET if port.resets else B_STALL, 0)
+        return 0, 0, 0
     if port.phase == PAD:
         port.sent += 1
         if port.sent == port.length:
             port.phase = IDLE if port.over else EAT
-        return False, p.flit_bytes, 0, 0
+        return p.flit_bytes, 0, 0
     if port.resets or (full and stage.last):
         port.phase = IDLE
-    return full, 0, 0, 0
+    return 0, 0, 0
 
 
 @inner
 def classifier_clock(p, s, inputs, outputs, n):
     """All outputs that depend on inputs; then the clock edge."""
     port = s.ports[n]
+    moving = moves(s, inputs, n)
     outputs.push_valid[n] = 0
     outputs.push_first[n] = 0
     outputs.announce_valid[n] = 0
@@ -319,15 +326,13 @@ def classifier_clock(p, s, inputs, outputs, n):
     port.accepted = 0
     port.dropped = 0
     port.broke = 0
-    consumed, count, last, error = act(p, s, inputs, n)
+    count, last, error = act(p, s, inputs, n)
     if count:
         push(p, s, outputs, n, count, last, error)
-    moves = consumed or not s.stages[n, at(port, HEAD)].full
     offered = s.stages[n, at(port, HEAD - 1)]
-    outputs.offer_valid[n] = moves
+    outputs.offer_valid[n] = moving
     outputs.offer_queue[n], outputs.offer_length[n] = offered.queue, offered.length
-    outputs.i_ready[n] = moves and not port.gap
-    if moves:
+    if moving:
         port.base = at(port, HEAD)  # what was in the last stage is overwritten
         judge(p, s, inputs, n)
         receive(p, s, inputs, n, outputs.i_ready[n] and inputs.i_valid[n])
@@ -393,7 +398,7 @@ def classifier_shapes(config: SwitchConfig, instances: int) -> tuple[dict, dict]
 def classifier_step(p, s, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
     for n in range(s.ports.size):
-        classifier_outputs(p, s, outputs, n)
+        classifier_outputs(p, s, inputs, outputs, n)
         classifier_clock(p, s, inputs, outputs, n)
 
 

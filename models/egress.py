@@ -36,8 +36,8 @@ EgressInputs = namedtuple(
 )
 EgressOutputs = namedtuple(
     "EgressOutputs",
-    "accepts o_valid o_payload_data o_payload_keep o_payload_last o_payload_user occupancy idle "
-    "delivered errored discarded parity",
+    "accepts waiting o_valid o_payload_data o_payload_keep o_payload_last o_payload_user occupancy "
+    "idle delivered errored discarded parity",
 )
 EgressState = namedtuple("EgressState", "lines queues deficit front flits data")
 LINE = (
@@ -87,6 +87,9 @@ def egress_outputs(p, state, outputs, n):
     """What the registers show; the payload only if there is one."""
     line = state.lines[n]
     outputs.accepts[n] = line.accepts
+    outputs.waiting[n] = 0
+    for c in range(p.classes):
+        outputs.waiting[n] |= (state.queues[n, c].stored > 0) << c
     outputs.occupancy[n] = line.occupancy
     slot = line.o
     outputs.o_valid[n] = slot != EMPTY and not line.discarding

@@ -84,8 +84,11 @@ def ingress_parts(config: SwitchConfig, instances: int) -> IngressParts:
 @inner
 def ingress_outputs(p, parts, n):
     """What the registers of instance ``n`` show, into the wires of ``parts``."""
+    inputs = parts.classifier_in
     buffer_outputs(p, parts.buffer, parts.buffer_out, n)
-    classifier_outputs(p, parts.classifier, parts.classifier_out, n)
+    inputs.admit[n] = parts.buffer_out.admit[n]
+    inputs.used_high[n] = parts.buffer_out.used_high[n]
+    classifier_outputs(p, parts.classifier, inputs, parts.classifier_out, n)
 
 
 @inner
@@ -95,8 +98,6 @@ def ingress_clock(p, parts, n, inject, pop_valid, pop_queue, claim, connects):
     ``claim`` is the queue that each stage claims, or -1. ``taken`` is told by ``backlog_taken``.
     """
     inputs, outputs = parts.classifier_in, parts.classifier_out
-    inputs.admit[n] = parts.buffer_out.admit[n]
-    inputs.used_high[n] = parts.buffer_out.used_high[n]
     classifier_clock(p, parts.classifier, inputs, outputs, n)
     parts.lost[n] = buffer_clock(p, parts.buffer, n, pop_valid, pop_queue, outputs, inject)
     backlog_clock(

@@ -44,10 +44,10 @@ SwitchInputs = namedtuple(
 )
 SwitchOutputs = namedtuple(
     "SwitchOutputs",
-    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user program_ready "
-    "released_valid released_output released_traffic_class drop_valid drop_reason drop_header idle "
-    "ingress_occupancy egress_occupancy accepted broken_valid broken_reason delivered errored "
-    "discarded parity",
+    "i_ready o_valid o_payload_data o_payload_keep o_payload_last o_payload_user waiting "
+    "program_ready released_valid released_output released_traffic_class drop_valid drop_reason "
+    "drop_header idle ingress_occupancy egress_occupancy accepted broken_valid broken_reason "
+    "delivered errored discarded parity",
 )
 DROPPED = ("drop_valid", "drop_reason", "drop_header", "broken_valid", "broken_reason")
 EVENTS = ("delivered", "errored", "discarded", "parity")  # of the egress, a bit per port
@@ -116,6 +116,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
     )
     egress_out = allocate(EgressOutputs, egress_shapes(config, n)[1])._replace(
         occupancy=outputs.egress_occupancy[0],
+        waiting=outputs.waiting[0],
         **{
             name: getattr(outputs, name)[0]
             for name in EgressOutputs._fields
@@ -163,48 +164,40 @@ def spread(p, inputs, parts):
 
 
 @inner
-def collect(p, outputs, parts):
-    """What the ports tell, to the vectors that have a bit for each."""
-    ingress, egress = parts.ingress, parts.egress_out
-    outputs.program_ready[0] = ingress.classifier_out.program_ready[0]
-    for word in range(outputs.idle.shape[1]):
-        outputs.accepted[0, word] = 0
-        outputs.delivered[0, word] = 0
-        outputs.errored[0, word] = 0
-        outputs.discarded[0, word] = 0
-        outputs.parity[0, word] = 0
-    for n in range(p.ports):
-        word, bit = n >> 6, n & 63
-        outputs.accepted[0, word] |= ingress.classifier_out.accepted[n] << bit
-        outputs.delivered[0, word] |= egress.delivered[n] << bit
-        outputs.errored[0, word] |= egress.errored[n] << bit
-        outputs.discarded[0, word] |= egress.discarded[n] << bit
-        outputs.parity[0, word] |= egress.parity[n] << bit
+def clear(vector):
+    """No port tells anything yet."""
+    for word in range(vector.shape[1]):
+        vector[0, word] = 0
 
 
 @inner
-def switch_cycle(p, inputs, outputs, parts):
-    """Outputs of this cycle, then the clock edge."""
-    ingress, scheduler_out = parts.ingress, parts.scheduler_out
-    spread(p, inputs, parts)
+def switch_outputs(p, outputs, parts):
+    """What both sides see in this cycle; all of it comes from registers."""
+    ingress, egress, scheduler_out = parts.ingress, parts.egress_out, parts.scheduler_out
     scheduler_outputs(p, parts.scheduler, scheduler_out, 0)
     crossbar_outputs(p, parts.crossbar, parts.crossbar_out, 0)
-    for word in range(outputs.idle.shape[1]):
-        outputs.idle[0, word] = ~(
-            scheduler_out.active[0, word] | parts.crossbar_out.moving[0, word]
-        )
+    clear(outputs.idle)
+    clear(outputs.accepted)
     for n in range(p.ports):
         ingress_outputs(p, ingress, n)
-        egress_outputs(p, parts.egress, parts.egress_out, n)
+        egress_outputs(p, parts.egress, egress, n)
+        word, bit = n >> 6, n & 63
+        outputs.accepted[0, word] |= ingress.classifier_out.accepted[n] << bit
         queue = ingress.buffer_out.released_queue[n]
         outputs.released_output[0, n] = queue >> p.class_bits
         outputs.released_traffic_class[0, n] = queue & (p.classes - 1)
+        active = scheduler_out.active[0, word] | parts.crossbar_out.moving[0, word]
         still = ingress.classifier_out.idle[n] and ingress.buffer_out.occupancy[n] == 0
-        if not (still and parts.egress_out.idle[n]):
-            outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
-    for n in range(p.ports, 64 * outputs.idle.shape[1]):
-        outputs.idle[0, n >> 6] &= ~(1 << (n & 63))
+        if still and egress.idle[n] and not active >> bit & 1:
+            outputs.idle[0, word] |= 1 << bit
+    outputs.program_ready[0] = ingress.classifier_out.program_ready[0]
 
+
+@inner
+def switch_clock(p, inputs, outputs, parts):
+    """What the egresses tell of the packets that leave; then the clock edge."""
+    ingress, egress, scheduler_out = parts.ingress, parts.egress_out, parts.scheduler_out
+    spread(p, inputs, parts)
     backlog = parts.backlog_out
     for n in range(p.ports):
         parts.connects[n] = parts.scheduler.connects[n]
@@ -221,10 +214,19 @@ def switch_cycle(p, inputs, outputs, parts):
         backlog.taken_open,
         ingress.complete,
         ingress.lost,
-        parts.egress_out.accepts,
+        egress.accepts,
     )
+    clear(outputs.delivered)
+    clear(outputs.errored)
+    clear(outputs.discarded)
+    clear(outputs.parity)
     for n in range(p.ports):
-        egress_clock(p, parts.egress, parts.egress_in, parts.egress_out, n)
+        egress_clock(p, parts.egress, parts.egress_in, egress, n)
+        word, bit = n >> 6, n & 63
+        outputs.delivered[0, word] |= egress.delivered[n] << bit
+        outputs.errored[0, word] |= egress.errored[n] << bit
+        outputs.discarded[0, word] |= egress.discarded[n] << bit
+        outputs.parity[0, word] |= egress.parity[n] << bit
     crossbar_clock(p, parts.crossbar, parts.crossbar_in, parts.crossbar_out, 0)
     for n in range(p.ports):
         ingress_clock(
@@ -237,7 +239,13 @@ def switch_cycle(p, inputs, outputs, parts):
             parts.claim[n],
             parts.connects[n],
         )
-    collect(p, outputs, parts)
+
+
+@inner
+def switch_cycle(p, inputs, outputs, parts):
+    """Outputs of this cycle, then the clock edge."""
+    switch_outputs(p, outputs, parts)
+    switch_clock(p, inputs, outputs, parts)
 
 
 @compiled

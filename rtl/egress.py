@@ -150,6 +150,9 @@ class Egress(wiring.Component):
     accepts : Out(classes)
         Bit ``c`` is high while the queue of class ``c`` has room for a connection that is granted
         in this cycle, and for all that may be on its way before it. Registers.
+    waiting : Out(classes)
+        Bit ``c`` is high while the queue of class ``c`` holds a flit, be it of a packet under way.
+        Registers.
     o : Out(stream.Signature(AxisLayout))
         Flits to the line. Only ``reset`` takes ``valid`` back.
     occupancy : Out(range(egress_flits + 1))
@@ -190,6 +193,7 @@ class Egress(wiring.Component):
                 "permit": In(config.classes, init=-1 % (1 << config.classes)),
                 "reset": In(1),
                 "accepts": Out(config.classes, init=-1 % (1 << config.classes)),
+                "waiting": Out(config.classes),
                 "o": Out(stream.Signature(AxisLayout(config))),
                 "occupancy": Out(range(config.egress_flits + 1)),
                 "idle": Out(1),
@@ -379,6 +383,7 @@ class Egress(wiring.Component):
             ]
 
         # Events.
+        m.d.comb += self.waiting.eq(held)
         ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
         m.d.comb += [
             self.idle.eq(

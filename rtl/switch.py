@@ -55,6 +55,8 @@ class Switch(wiring.Component):
     permit : In(classes).array(ports)
         Per output port: classes whose packets may begin to leave, as in ``rtl.egress``; all of them
         if it is not connected.
+    waiting : Out(classes).array(ports)
+        Per output port: classes of which a flit waits in its egress, for ``permit`` or its turn.
     enable : In(ports)
         A port that is not enabled takes no new packets, and packets for it are dropped.
     drain : In(ports)
@@ -93,6 +95,7 @@ class Switch(wiring.Component):
                 "i": In(packets).array(ports),
                 "o": Out(packets).array(ports),
                 "permit": In(config.classes, init=-1 % (1 << config.classes)).array(ports),
+                "waiting": Out(config.classes).array(ports),
                 "enable": In(ports),
                 "drain": In(ports),
                 "reset": In(ports),
@@ -173,6 +176,7 @@ class Switch(wiring.Component):
                 crossbar.select[n].traffic_class.eq(select.traffic_class),
                 scheduler.accepts[n].eq(egress.accepts),
                 egress.permit.eq(self.permit[n]),
+                self.waiting[n].eq(egress.waiting),
                 egress.reset.eq(self.reset[n]),
                 self.egress_occupancy[n].eq(egress.occupancy),
                 self.delivered[n].eq(egress.delivered),
