@@ -20,6 +20,7 @@ from models.link.wire import (
     TERMINATE,
     Control,
 )
+from models.packet import HEADER_BYTES
 from models.record import allocate
 
 __all__ = [
@@ -198,7 +199,8 @@ def take(p, s, n):
         size = total - FCS_BYTES
         verdict = judge(s, n, size)
         s.size[n] += size
-        broken = s.size[n] < p.min_packet_bytes or s.size[n] > p.max_packet_bytes
+        least = HEADER_BYTES if verdict < 0 else p.min_packet_bytes
+        broken = s.size[n] < least or s.size[n] > p.max_packet_bytes
     if opens:
         s.checked[n] = not broken and header_is_right(s, n, s.preamble[n, 0])
     s.within[n] = not last

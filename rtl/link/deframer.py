@@ -17,6 +17,7 @@ from models.link.wire import (
     TERMINATE,
     Control,
 )
+from models.packet import HEADER_BYTES
 from rtl.link.crc import after_zeros, header_check, remainder
 from rtl.link.frame import ControlSignature, ReceivedSignature, WordsSignature
 from rtl.link.shifter import shift_down, shift_up
@@ -46,7 +47,8 @@ class Deframer(wiring.Component):
     with the rest of a later one, and if both have the same header, the CRC would be right.
     Errors: first and last alternate, whatever comes in. A frame ends as bad if its CRC is wrong and
     not the complement, its header check is wrong, its size is not that of a packet, or any word
-    comes in it that is neither of a frame nor an ordered set, an idle too; the rest is dropped.
+    comes in it that is neither of a frame nor an ordered set, an idle too; the rest is dropped. A
+    poisoned frame may be shorter than a packet, down to the header: who cut it short has said so.
     Source: docs/link.md.
 
     Parameters
@@ -185,6 +187,7 @@ class Deframer(wiring.Component):
                     "first": 1,
                     "last": 1,
                     "broken": 1,
+                    "short": 1,  # for a packet that is whole
                     "valid": 1,
                     "preamble": data.StructLayout(PREAMBLE_FIELDS),
                 }
@@ -221,7 +224,8 @@ class Deframer(wiring.Component):
         flits = Signal(range(config.max_packet_flits))  # before this one
         before = Mux(opens, 0, flits)
         full_flits, rest = divmod(config.min_packet_bytes - 1, size)
-        short = tiny | (before < full_flits) | ((before == full_flits) & (count < rest))
+        short = (before < full_flits) | ((before == full_flits) & (count < rest))
+        stub = tiny | ((before == 0) & (count < HEADER_BYTES - 1))
         at_most = before == config.max_packet_flits - 1
         long = Mux(whole, at_most, at_most & (count > (config.max_packet_bytes - 1) % size))
         last = ends | cut | (whole & at_most)
@@ -253,7 +257,8 @@ class Deframer(wiring.Component):
                 flit.count.eq(count),
                 flit.first.eq(opens),
                 flit.last.eq(last),
-                flit.broken.eq(cut | long | (ends & short)),
+                flit.broken.eq(cut | long | (ends & stub)),
+                flit.short.eq(ends & short),
             ]
             with m.If(opens):
                 m.d.sync += flit.preamble.eq(window[0])
@@ -274,7 +279,9 @@ class Deframer(wiring.Component):
             Const(after_zeros(ones, 8 * (size - 1 - n), FCS_POLYNOMIAL, 32), 32)
             for n in range(size)
         )
-        good, complement = rest == right[flit.count], rest == 0
+        # What a switch has cut short is poisoned, and may be shorter than any packet.
+        good, complement = (rest == right[flit.count]) & ~flit.short, rest == 0
+        stands = ~flit.short | complement
 
         preamble, o = flit.preamble, self.o.payload
         sound = (
@@ -282,6 +289,7 @@ class Deframer(wiring.Component):
             & (preamble.filler == FILLER)
             & ((preamble.sfd == FRAME_SFD) | (preamble.sfd == LLR_SFD))
             & ~flit.broken
+            & stands
         )
         check, bad = Signal(), Signal()
         m.d.comb += [

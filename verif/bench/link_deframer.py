@@ -56,8 +56,16 @@ class Line:
             return min(max(around, smallest), self.longest)
         return int(rng.integers(smallest, self.longest + 1))
 
+    def cut(self, size: int) -> tuple[int, bool]:
+        """What a switch may have left of a packet, in whole flits, and whether it did cut it."""
+        flits = (self.config.min_packet_bytes - 1) // self.config.flit_bytes
+        if not flits or self.rng.random() < 0.9:
+            return size, False
+        return int(self.rng.integers(1, flits + 1)) * self.config.flit_bytes, True
+
     def frame(self, harm: float) -> list[tuple[bytes, int]]:
-        rng, packet = self.rng, self.rng.bytes(self.size(harm))
+        rng, (size, cut) = self.rng, self.cut(self.size(harm))
+        packet = rng.bytes(size)
         sequence, sfd = int(rng.integers(1 << 20)), 0xDD if rng.random() < 0.7 else 0xD5
         numbers = bytes([rng.integers(32), sequence >> 12, sequence >> 4 & 255, sequence % 16 << 4])
         filler = 0x55
@@ -66,7 +74,7 @@ class Line:
         if rng.random() < harm / 4:
             filler = int(rng.integers(256))
         check = header_check(bytes([sfd]) + packet[:8] + numbers)
-        crc = zlib.crc32(packet) ^ (0xFFFFFFFF if rng.random() < 0.3 else 0)
+        crc = zlib.crc32(packet) ^ (0xFFFFFFFF if cut or rng.random() < 0.3 else 0)
         inside = packet + crc.to_bytes(4, "little")
         words = [(bytes([0xFB, *numbers, check, filler, sfd]), 1)]
         whole = len(inside) // 8
@@ -146,12 +154,14 @@ async def matches_model(dut, valid: float, harm: float, long: int) -> None:
     longest = largest if long else min(largest, smallest + 2 * config.flit_bytes)
     line, i = Line(config, rng, longest, harm), model.inputs
     goals = {"good": 5, "poison": 1, "control": 1}
+    if smallest > config.flit_bytes:
+        goals |= {"short and poisoned": 1}
     if harm:
         goals |= {"down in a frame": 3}
         goals |= {"bad": 5, "bad check": 1, "malformed": 1, "cut in first flit": 1}
         if config.words_per_cycle > 1 and harm > 0.1:
             goals |= {"overrun": 1}
-    seen, within = Coverage(goals), 0
+    seen, within, size = Coverage(goals), 0, 0
     falls = min(0.01, 0.2 * valid * config.words_per_cycle / frame_words(longest))  # of some frames
     for _ in seen.steps(CYCLES):
         i.up[0] = not harm or rng.random() < (1 - falls if i.up[0] else 0.3)
@@ -164,10 +174,12 @@ async def matches_model(dut, valid: float, harm: float, long: int) -> None:
         seen["overrun"] += o.overrun[0]
         if o.o_valid[0]:
             assert o.o_payload_first[0] != within
+            size = size * within + int(o.o_payload_count[0]) + 1
             within = not o.o_payload_last[0]
             bad, poison = o.o_payload_bad[0], o.o_payload_poison[0]
             seen["good"] += o.o_payload_last[0] and not bad and not poison
             seen["poison"] += poison
+            seen["short and poisoned"] += poison and size < smallest
             seen["bad"] += bad
             seen["bad check"] += not o.o_payload_check[0]
             seen["cut in first flit"] += o.o_payload_first[0] and bad
