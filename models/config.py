@@ -7,6 +7,7 @@ from math import ceil, gcd
 __all__ = [
     "FRONT_FLITS",
     "LINGYUN",
+    "MAX_OWED",
     "NAMED",
     "NODE",
     "PROTO",
@@ -23,6 +24,10 @@ SINGLES = 3
 # Flits of an egress between the memory of its queues and the line. A flit that passes the memory by
 # is at hand at once, else it takes four cycles more; so many flits last for longer than that.
 FRONT_FLITS = 8
+# Packets that a port has taken and not judged yet: of one flit each, one in every stage of the
+# classifier, and one whose verdict is in a register.
+MAX_OWED = 5
+
 CLASS_POLICIES = ("strict", "weighted")
 SCHEDULERS = ("islip", "wavefront")
 
@@ -116,8 +121,8 @@ class SwitchConfig:
             "class_policy",
             f"one of {', '.join(CLASS_POLICIES)}",
         )
-        if not self.class_weights:
-            object.__setattr__(self, "class_weights", tuple(1 << c for c in range(self.classes)))
+        weights = tuple(self.class_weights) or tuple(1 << c for c in range(self.classes))
+        object.__setattr__(self, "class_weights", weights)  # of a list, as files have it, too
         check(
             len(self.class_weights) == self.classes and min(self.class_weights) >= 1,
             "class_weights",

@@ -73,10 +73,8 @@ class Trial:
     @classmethod
     def parse(cls, values: dict[str, Any]) -> "Trial":
         """Inverse of ``dump``, through JSON too."""
-        config = values["config"]
-        config = SwitchConfig(**config | {"class_weights": tuple(config["class_weights"])})
-        arguments = values | {"config": config, "class_shares": tuple(values["class_shares"])}
-        return cls(**arguments)
+        config = SwitchConfig(**values["config"])
+        return cls(**values | {"config": config, "class_shares": tuple(values["class_shares"])})
 
     @property
     def line_config(self) -> SwitchConfig:

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {  # folder: what it may import of this project
     "models": {"models"},
-    "rtl": {"rtl", "models.config", "models.packet", "models.link.config", "models.link.wire"},
+    "rtl": {"rtl", "models.config", "models.chip_config", "models.packet", "models.link.config"}
+    | {"models.link.wire"},
     "verif": {"verif", "rtl", "models"},
     "sim": {"sim", "verif", "rtl", "models"},
 }
