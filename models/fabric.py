@@ -1,0 +1,461 @@
+"""Chips, hosts and the cables between them: the models of chips as their test bed.
+
+A host is the end of a link with a source and a reader behind it. With one chip, host ``n`` is at
+its port ``n``. With two, their last ports are joined by a cable, and the other ports have hosts,
+those of the first chip first.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.channel import ChannelModel, channel_clock, channel_outputs
+from models.chip import ChipModel
+from models.chip_config import ChipConfig
+from models.compiled import compiled
+from models.config import SwitchConfig
+from models.link.config import DownPolicy
+from models.link.link import LinkModel, links_clock, links_outputs
+from models.link.reader import Reader, reader_clock, reader_drive
+from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
+from models.record import flat
+from models.traffic import (
+    Sinks,
+    Sources,
+    line_of,
+    packets,
+    sinks_drive,
+    sinks_taken,
+    sources_drive,
+    sources_taken,
+)
+
+__all__ = ["WRONG", "FabricRun", "FabricTrial"]
+
+SMALLEST = 16  # bytes of a packet with room for its sequence number
+WATCHDOG = 400  # cycles without credits that are told of
+RESET = 40  # cycles of a reset, at least
+MOST_PACKETS = 1_000_000
+LOST, DISCARDED = COUNTED.index("lost"), COUNTED.index("tx_discard")
+WRONG = ("lost", "waiting", "duplicated", "reordered", "corrupted", "parity", "given_up")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FabricTrial:
+    """What is to be run; wrong values raise ``ValueError``.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        Of each chip, and of the links of hosts.
+    chips : int
+        1, or 2 with a cable between them.
+    frames : int
+        Packets of each host, to the others at random, as fast as its link takes them.
+    sizes : tuple of int
+        Bytes of a packet, each as likely as the others; 16 or more, so that it has room for its
+        number.
+    ber, burst, drop, duplicate
+        Of all cables both ways, see ``models.channel.ChannelModel``.
+    down : tuple of (int, int, int) triples
+        A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
+        cycles in which it is cut, first one and the one after the last.
+    drain : float
+        Probability that a flit leaves the buffer of a host in a cycle. That has the credits of a
+        chip.
+    resets : tuple of (int, int, int) triples
+        A chip, a port of it, and the cycle from which it is not enabled and in reset, until it is
+        idle. What is on its way through that port may be lost, and nothing else.
+    seed : int
+        Of packets, errors and hosts.
+    """
+
+    config: ChipConfig
+    chips: int = 1
+    frames: int = 100
+    sizes: tuple[int, ...] = ()
+    ber: float = 0.0
+    burst: int = 1
+    drop: float = 0.0
+    duplicate: float = 0.0
+    down: tuple[tuple[int, int, int], ...] = ()
+    drain: float = 1.0
+    resets: tuple[tuple[int, int, int], ...] = ()
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        link = self.config.link
+        least = max(SMALLEST, link.min_packet_bytes)
+        object.__setattr__(self, "sizes", tuple(self.sizes) or (least, link.max_packet_bytes))
+        if self.chips not in (1, 2):
+            raise ValueError(f"chips must be 1 or 2, not {self.chips}")
+        for size in self.sizes:
+            if not least <= size <= link.max_packet_bytes:
+                raise ValueError(f"sizes must be {least} to {link.max_packet_bytes}, not {size}")
+        if not 1 <= self.frames <= MOST_PACKETS // self.hosts:
+            raise ValueError(f"frames must be 1 to {MOST_PACKETS // self.hosts}, not {self.frames}")
+        if not 0 < self.drain <= 1:
+            raise ValueError(f"drain must be above 0, at most 1, not {self.drain}")
+        for cable, start, end in self.down:
+            if not (0 <= cable < self.cables and 0 <= start < end):
+                raise ValueError(
+                    f"down must have a cable, 0 to {self.cables - 1}, a first cycle and a later "
+                    f"one, not {(cable, start, end)}"
+                )
+
+        for chip, port, start in self.resets:
+            if not (0 <= chip < self.chips and 0 <= port < self.config.switch.ports and start >= 0):
+                raise ValueError(
+                    f"resets must have a chip, 0 to {self.chips - 1}, a port, 0 to "
+                    f"{self.config.switch.ports - 1}, and a cycle, not {(chip, port, start)}"
+                )
+
+    def dump(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def parse(cls, text: str) -> "FabricTrial":
+        """Inverse of :meth:`dump`."""
+        values = json.loads(text)
+        values |= {"config": ChipConfig.of(values["config"]), "sizes": tuple(values["sizes"])}
+        for name in ("down", "resets"):
+            values[name] = tuple((first, second, third) for first, second, third in values[name])
+        return cls(**values)
+
+    @property
+    def hosts(self) -> int:
+        """Hosts of all chips."""
+        ports = self.config.switch.ports
+        return ports if self.chips == 1 else 2 * (ports - 1)
+
+    @property
+    def cables(self) -> int:
+        """Cables, that between the chips included."""
+        return self.hosts + self.chips - 1
+
+    @property
+    def start(self) -> int:
+        """Cycle of the first packets: by then all tables are swept and written."""
+        switch = self.config.switch
+        return switch.endpoints + 256 + 4 * self.hosts * switch.ports + switch.queues
+
+    def place(self, host: int) -> tuple[int, int]:
+        """Chip and port of a host."""
+        return (0, host) if self.chips == 1 else divmod(host, self.config.switch.ports - 1)
+
+    def port(self, chip: int, host: int) -> int:
+        """The port by which a chip reaches a host."""
+        at, port = self.place(host)
+        return port if at == chip else self.config.switch.ports - 1
+
+    def route(self, source: int, destination: int) -> set[tuple[int, int]]:
+        """Chips and ports through which packets pass."""
+        chip, other = self.place(source)[0], self.place(destination)[0]
+        ports = {self.place(source), self.place(destination)}
+        if chip != other:
+            ports |= {(chip, self.port(chip, destination)), (other, self.port(other, source))}
+        return ports
+
+
+class Group:
+    """Ends of links in one model, and the channels that join them to others.
+
+    Row ``2 * cable`` of a channel model leads from the end that is told first.
+    """
+
+    def __init__(self, model: LinkModel, rows: list[tuple[int, int]]):
+        self.model = model
+        self.comes, self.goes = np.array(rows).T
+
+    def hear(self, channel: Any) -> None:
+        """What comes from the cables in this cycle."""
+        i = self.model.inputs
+        i.from_pcs_valid[:] = channel.valid[self.comes]
+        i.from_pcs_words_data[:] = channel.data[self.comes]
+        i.from_pcs_words_control[:] = channel.control[self.comes]
+        i.to_pcs_ready[:] = channel.ready[self.goes]
+        i.pcs_up[:] = channel.up[self.comes] & channel.up[self.goes]
+
+    def speak(self, channel: Any) -> None:
+        """What goes into the cables in this cycle."""
+        channel.data[self.goes] = self.model.outputs.to_pcs_payload_data
+        channel.control[self.goes] = self.model.outputs.to_pcs_payload_control
+
+
+@compiled
+def fabric_drive(wires, cycle):
+    """Packets and readers of the hosts, and what comes out of the cables."""
+    p, line, table, source, sink, i, _, reader, channel, channels = wires
+    sources_drive(
+        p, line, table, source, 0, cycle, i.i_valid, i.i_payload_data, i.i_payload_keep,
+        i.i_payload_last, i.i_payload_user,
+    )  # fmt: skip
+    sinks_drive(p, line, sink, i.o_ready)
+    for n in range(p.ports):
+        header = i.i_payload_data[n, 0]
+        i.channel[n] = channels[n, header & 0xFFFF, header >> 48 & 0xF] if i.i_valid[n] else 0
+        reader_drive(reader[0], reader[1], i, n)
+    for n in range(channel[0].place.size):
+        channel_outputs(channel[0], channel[2], channel[3], n)
+
+
+@compiled
+def fabric_settle(wires, cycle):
+    """The clock edge of hosts and cables."""
+    p, line, table, source, sink, i, o, reader, channel, _ = wires
+    sources_taken(p, line, table, source, cycle, o.i_ready)
+    sinks_taken(
+        p, line, table, sink, cycle, o.o_valid, o.o_payload_data, o.o_payload_keep,
+        o.o_payload_last, o.o_payload_user,
+    )  # fmt: skip
+    for n in range(p.ports):
+        reader_clock(reader[0], reader[1], i, o, n)
+    for n in range(channel[0].place.size):
+        channel_clock(channel[0], channel[1], channel[2], n)
+
+
+class FabricRun:
+    """A trial under way in the models.
+
+    Parameters
+    ----------
+    trial : FabricTrial
+        What is run.
+    traced : bool
+        Keep inputs and outputs of each chip in each cycle, for a bench to replay.
+
+    Attributes
+    ----------
+    cycle : int
+        The next cycle.
+    chips : list of ChipModel
+        The chips.
+    traces : list of (list, list)
+        Of each chip the flat inputs and outputs of all cycles.
+    """
+
+    def __init__(self, trial: FabricTrial, *, traced: bool = False):
+        self.trial, self.traced, self.cycle, self.quiet = trial, traced, 0, 0
+        config, link, hosts = trial.config, trial.config.link, trial.hosts
+        rng = np.random.default_rng([trial.seed, 1])
+        source = np.repeat(np.arange(hosts), trial.frames)
+        self.ports: SwitchConfig = config.switch.with_(name="hosts", ports=max(2, hosts))
+        self.packets = packets(
+            self.ports,
+            cycle=trial.start,
+            source=source,
+            destination=(source + rng.integers(1, hosts, source.size)) % hosts,
+            traffic_class=rng.integers(config.switch.classes, size=source.size),
+            length=rng.choice(trial.sizes, source.size),
+        )
+        line = line_of(self.ports, shaped=False)
+        self.sources = Sources(self.ports, self.packets, line=line)
+        self.sinks = Sinks(self.ports, self.packets, line=line, repeats=True, seed=trial.seed)
+        self.reader = Reader(link, drain=trial.drain, seed=trial.seed, instances=hosts)
+        self.hosts = LinkModel(link, instances=hosts)
+        self.chips = [ChipModel(config) for _ in range(trial.chips)]
+        self.traces: list[tuple[list, list]] = [([], []) for _ in self.chips]
+        self.channel = ChannelModel(
+            link,
+            seeds=[2 * trial.seed * trial.cables + n for n in range(2 * trial.cables)],
+            ber=trial.ber,
+            burst=trial.burst,
+            drop=trial.drop,
+            duplicate=trial.duplicate,
+        )
+        self.groups = [Group(self.hosts, [(2 * n + 1, 2 * n) for n in range(hosts)])]
+        for number, chip in enumerate(self.chips):
+            rows = [(2 * n, 2 * n + 1) for n in range(hosts) if trial.place(n)[0] == number]
+            if trial.chips == 2:
+                rows.append((2 * hosts + (number == 0), 2 * hosts + number))
+            self.groups.append(Group(chip.links, rows))
+        self.operators = [self.program(n) for n in range(trial.chips)]
+        self.told: dict[str, int] = dict.fromkeys(("dropped", "broken", "discarded", "parity"), 0)
+        self.counts = np.zeros((trial.chips + 1, len(COUNTED)), dtype=np.int64)
+        for model in (self.hosts, *(chip.links for chip in self.chips)):
+            i = model.inputs
+            i.enable[:] = 1
+            i.policy[:] = DownPolicy.BLOCK
+            i.credit_lossless[:] = (1 << link.channels) - 1
+            i.credit_update_cycles[:] = link.update_cycles
+            i.credit_refresh_cycles[:] = link.refresh_cycles
+            i.credit_report_cycles[:] = link.report_cycles
+            i.credit_watchdog_cycles[:] = WATCHDOG
+            i.credit_port_limit[:] = (1 << CREDIT_COUNTER_BITS) - 1
+        for chip in self.chips:
+            chip.inputs.enable[:] = (1 << config.switch.ports) - 1
+        self.hosts.inputs.credit_port_limit[:] = config.port_credits
+        if trial.chips == 2:
+            for chip in self.chips:
+                chip.inputs.credit_port_limit[0, -1] = config.port_credits
+        state = self.channel
+        self.wires = (
+            self.sources.parameters,
+            line,
+            self.packets,
+            self.sources.state,
+            self.sinks.state,
+            self.hosts.inputs,
+            self.hosts.outputs,
+            (self.reader.p, self.reader.state),
+            (state.state, state.rates, state.inputs, state.outputs),
+            self.channels(),
+        )
+
+    def channels(self) -> NDArray[np.int64]:
+        """Channel by host, destination and class: the queue that it will be in at the chip."""
+        trial, classes = self.trial, self.trial.config.switch.classes
+        found = np.zeros((trial.hosts, trial.hosts, classes), dtype=np.int64) + np.arange(classes)
+        if trial.config.per_output:
+            for host in range(trial.hosts):
+                chip, _ = trial.place(host)
+                ports = np.array([trial.port(chip, other) for other in range(trial.hosts)])
+                found[host] += classes * ports[:, None]
+        return found
+
+    def program(self, chip: int) -> Iterator[None]:
+        """What the operator of a chip sets, entry by entry; of a class it is all ports' turn."""
+        trial, i, o = self.trial, self.chips[chip].inputs, self.chips[chip].outputs
+        for host in range(trial.hosts):
+            i.program_valid[0], i.program_address[0] = 1, host
+            i.program_mask[0] = 0
+            port = trial.port(chip, host)
+            i.program_mask[0, port >> 6] = np.array(1 << (port & 63), np.uint64).astype(np.int64)
+            yield
+            while not o.program_ready[0]:
+                yield
+        i.program_valid[0] = 0
+        # Behind the links to hosts all is one output.
+        for link in range(trial.config.switch.ports):
+            between = trial.chips == 2 and link == trial.config.switch.ports - 1
+            for host in range(trial.hosts):
+                i.map_valid[0], i.map_link[0], i.map_address[0] = 1, link, host
+                i.map_port[0] = trial.port(1 - chip, host) if between else 0
+                yield
+                while not o.map_ready[0]:
+                    yield
+        i.map_valid[0] = 0
+        while True:
+            yield
+
+    def limit(self) -> None:
+        """Limits of the credits, of one channel in each of the first cycles."""
+        config = self.trial.config
+        valid, channel = self.cycle < config.channels, min(self.cycle, config.channels - 1)
+        credits = config.channel_credits
+        for model in (self.hosts, *(chip.links for chip in self.chips)):
+            i = model.inputs
+            i.credit_sender_limit_valid[:] = i.credit_receiver_limit_valid[:] = valid
+            i.credit_sender_limit_channel[:] = i.credit_receiver_limit_channel[:] = channel
+            i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
+
+    def reset(self) -> None:
+        """Resets that begin or end in this cycle."""
+        for chip, port, start in self.trial.resets:
+            i, o = self.chips[chip].inputs, self.chips[chip].outputs
+            word, bit = port >> 6, 1 << (port & 63)
+            if self.cycle == start:
+                i.reset[0, word] |= bit
+                i.enable[0, word] &= ~bit
+            elif i.reset[0, word] & bit and self.cycle >= start + RESET and o.idle[0, word] & bit:
+                i.reset[0, word] &= ~bit
+                i.enable[0, word] |= bit
+
+    def step(self) -> None:
+        """One cycle of all."""
+        channel, down = self.channel, self.channel.inputs.down
+        down[:] = 0
+        for cable, start, end in self.trial.down:
+            down[2 * cable : 2 * cable + 2] |= start <= self.cycle < end
+        self.limit()
+        self.reset()
+        for operator in self.operators:
+            next(operator)
+        fabric_drive(self.wires, self.cycle)
+        for group in self.groups:
+            group.hear(channel.outputs)
+        for chip in self.chips:
+            chip.show()
+        links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
+        for group in self.groups:
+            group.speak(channel.inputs)
+        before = self.delivered
+        fabric_settle(self.wires, self.cycle)
+        for n, chip in enumerate(self.chips):
+            inputs = flat(chip.inputs).copy() if self.traced else None
+            chip.clock()
+            if self.traced:
+                self.traces[n][0].append(inputs)
+                self.traces[n][1].append(flat(chip.outputs).copy())
+            self.told["dropped"] += int(chip.outputs.drop_valid.sum())
+            self.told["broken"] += int(chip.outputs.broken_valid.sum())
+            for event in ("discarded", "parity"):
+                self.told[event] += int(getattr(chip.outputs, event)[0, 0]).bit_count()
+        for n, group in enumerate(self.groups):
+            events = [getattr(group.model.outputs, f"events_{name}") for name in COUNTED]
+            self.counts[n] += np.array(events).sum(axis=1)
+        links_clock(self.hosts.blocks)
+        self.cycle += 1
+        self.quiet = self.quiet + 1 if self.delivered == before else 0
+
+    @property
+    def offered(self) -> int:
+        """Packets of all hosts."""
+        return self.packets.cycle.size
+
+    @property
+    def delivered(self) -> int:
+        """Packets that have come out in one piece."""
+        return int(self.sinks.state.counts[:, 0].sum())
+
+    @property
+    def patience(self) -> int:
+        """Cycles without a delivery after which nothing comes any more."""
+        cut = max((end - start for _, start, end in self.trial.down), default=0)
+        return self.trial.start + 4 * self.trial.config.link.replay_timer_cycles + 2 * cut
+
+    @property
+    def done(self) -> bool:
+        """All has come, or nothing comes any more."""
+        return self.delivered == self.offered or self.quiet > self.patience
+
+    def results(self) -> dict[str, Any]:
+        """What came of it.
+
+        ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken;
+        ``waiting`` were never taken; ``given_up`` are frames and packets that links have reported
+        as lost, of which some may have come.
+        """
+        totals, trial = self.sinks.totals(), self.trial
+        reset = {(chip, port) for chip, port, _ in trial.resets}
+        missing = np.flatnonzero((self.packets.completed < 0) & (self.packets.injected >= 0))
+        rows = self.packets.rows[missing]
+        excused = sum(
+            bool(trial.route(int(row["source"]), int(row["destination"])) & reset) for row in rows
+        )
+        return {
+            "offered": self.offered,
+            "delivered": totals["delivered"],
+            "lost": missing.size - excused,
+            "reset": excused,
+            "given_up": int(self.counts[:, [LOST, DISCARDED]].sum()),
+            "waiting": int(np.count_nonzero(self.packets.injected < 0)),
+            "duplicated": totals["duplicated"],
+            "reordered": totals["reordered"],
+            "corrupted": totals["corrupted"],
+            **self.told,
+            "cycles": self.cycle,
+            "counters": {
+                name: dict(zip(COUNTED, row.tolist(), strict=True))
+                for name, row in zip(
+                    ["hosts", *(f"chip {n}" for n in range(self.trial.chips))],
+                    self.counts,
+                    strict=True,
+                )
+            },
+        }

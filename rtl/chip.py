@@ -1,0 +1,191 @@
+"""The chip: a switch, and a link at each of its ports."""
+
+from functools import reduce
+from operator import and_
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from models.chip_config import ChipConfig
+from models.link.config import DownPolicy, ReceiverState, SenderState
+from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
+from rtl.isolator import Isolator
+from rtl.link.channel_map import ChannelMap
+from rtl.link.frame import WordsLayout, WordsSignature
+from rtl.link.link import CreditControlSignature, Link, LinkEventsSignature
+from rtl.packet import HeaderLayout
+from rtl.switch import Switch
+
+__all__ = ["Chip", "MapSignature"]
+
+
+class MapSignature(wiring.Signature):
+    """At the link ``link``: packets for ``address`` leave the partner by its ``port``."""
+
+    def __init__(self, ports: int):
+        super().__init__(
+            {
+                "valid": Out(1),
+                "ready": In(1),
+                "link": Out(range(ports)),
+                "address": Out(16),
+                "port": Out(range(ports)),
+            }
+        )
+
+
+class Chip(wiring.Component):
+    """Bring packets from any link to any link: lossless on lines that make errors.
+
+    Latency: that of the links and of the switch, which see each other in the same cycle.
+    Throughput: all of the line each way at each port.
+    Credits of a link stand for room in the queues of the ingress behind it: channel
+    ``output * classes + class`` is its queue of that number, if there are 32 or fewer, else channel
+    ``class`` is for all outputs. What a packet takes at the other end is known from its class, and
+    from a map of the partner's outputs. A class leaves an egress only while the partner has room
+    for it in whatever output: its packets stand in one line, and none may wait at the head of it.
+    Broken copies, which the link delivers in cut-through, go through the switch and leave poisoned.
+    Source: docs/chip.md.
+
+    Parameters
+    ----------
+    config : ChipConfig
+        The configuration.
+
+    Members
+    -------
+    from_pcs : In(WordsSignature).array(ports)
+    to_pcs : Out(stream.Signature(WordsLayout)).array(ports)
+    pcs_up, link_enable, policy, reconfigure, credit : In(...).array(ports)
+        As of :class:`rtl.link.link.Link`, where ``link_enable`` is ``enable``.
+    enable, drain, inject, program
+        As of :class:`rtl.switch.Switch`.
+    reset : In(ports)
+        As there; the link goes on: what comes is acknowledged and discarded, a packet that is cut
+        on its way out ends poisoned. Hold it until ``idle``.
+    map : In(MapSignature)
+        Replace an entry of the map of a link. Not ready while the maps are swept after reset;
+        ready for ever if channels do not depend on outputs, and then of no effect.
+    drop, broken, accepted, delivered, errored, discarded, parity : Out
+        As of :class:`rtl.switch.Switch`; a packet that is discarded in reset, before the switch, is
+        not told of.
+    idle : Out(ports)
+        As there, and each packet that came from the link has been told of to it.
+    ingress_occupancy, egress_occupancy : Out(range(flits + 1)).array(ports)
+        Flits held.
+    drained, stalled, sender_state, receiver_state, events : Out(...).array(ports)
+        As of :class:`rtl.link.link.Link`.
+    """
+
+    def __init__(self, config: ChipConfig):
+        self.config = config
+        switch, link, ports = config.switch, config.link, config.switch.ports
+        super().__init__(
+            {
+                "from_pcs": In(WordsSignature(link)).array(ports),
+                "to_pcs": Out(stream.Signature(WordsLayout(link))).array(ports),
+                "pcs_up": In(1).array(ports),
+                "link_enable": In(1).array(ports),
+                "policy": In(DownPolicy).array(ports),
+                "reconfigure": In(1).array(ports),
+                "credit": In(CreditControlSignature(link.channels)).array(ports),
+                "enable": In(ports),
+                "drain": In(ports),
+                "reset": In(ports),
+                "inject": In(ports),
+                "program": In(ProgramSignature(ports)),
+                "map": In(MapSignature(ports)),
+                "drop": Out(DropSignature()).array(ports),
+                "broken": Out(BrokenSignature()).array(ports),
+                "accepted": Out(ports),
+                "delivered": Out(ports),
+                "errored": Out(ports),
+                "discarded": Out(ports),
+                "parity": Out(ports),
+                "idle": Out(ports),
+                "ingress_occupancy": Out(range(switch.ingress_flits + 1)).array(ports),
+                "egress_occupancy": Out(range(switch.egress_flits + 1)).array(ports),
+                "drained": Out(1).array(ports),
+                "stalled": Out(link.channels).array(ports),
+                "sender_state": Out(SenderState).array(ports),
+                "receiver_state": Out(ReceiverState).array(ports),
+                "events": Out(LinkEventsSignature(link)).array(ports),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.switch = switch = Switch(config.switch)
+        connect(m, flipped(self.program), switch.program)
+        for name in ("enable", "drain", "reset", "inject"):
+            m.d.comb += getattr(switch, name).eq(getattr(self, name))
+        for name in ("accepted", "delivered", "errored", "discarded", "parity"):
+            m.d.comb += getattr(self, name).eq(getattr(switch, name))
+
+        ready = []
+        for n in range(config.switch.ports):
+            m.submodules[f"link_{n}"] = link = Link(config.link)
+            m.submodules[f"isolator_{n}"] = isolator = Isolator(config.switch)
+            connect(m, flipped(self.from_pcs[n]), link.from_pcs)
+            connect(m, link.to_pcs, flipped(self.to_pcs[n]))
+            connect(m, flipped(self.credit[n]), link.credit)
+            connect(m, link.events, flipped(self.events[n]))
+            connect(m, link.o, isolator.from_link)
+            connect(m, isolator.to_switch, switch.i[n])
+            connect(m, switch.o[n], isolator.from_switch)
+            connect(m, isolator.to_link, link.i)
+            connect(m, switch.drop[n], flipped(self.drop[n]))
+            connect(m, switch.broken[n], flipped(self.broken[n]))
+            m.d.comb += [
+                link.enable.eq(self.link_enable[n]),
+                link.pcs_up.eq(self.pcs_up[n]),
+                link.policy.eq(self.policy[n]),
+                link.reconfigure.eq(self.reconfigure[n]),
+                isolator.reset.eq(self.reset[n]),
+                isolator.accepted.eq(switch.accepted[n]),
+                isolator.dropped.eq(switch.drop[n].valid),
+                link.accepted.eq(isolator.stored),
+                link.dropped.eq(isolator.refused),
+                link.released.valid.eq(switch.released[n].valid),
+                self.idle[n].eq(switch.idle[n] & isolator.idle),
+                self.ingress_occupancy[n].eq(switch.ingress_occupancy[n]),
+                self.egress_occupancy[n].eq(switch.egress_occupancy[n]),
+                self.drained[n].eq(link.drained),
+                self.stalled[n].eq(link.stalled),
+                self.sender_state[n].eq(link.sender_state),
+                self.receiver_state[n].eq(link.receiver_state),
+            ]
+            class_bits = (config.switch.classes - 1).bit_length()
+            header = data.View(HeaderLayout(), link.i.payload.data[: HeaderLayout().size])
+            released, channel = switch.released[n], Signal.like(link.channel)
+            if config.per_output:
+                m.submodules[f"map_{n}"] = map_ = ChannelMap(config.switch)
+                write = map_.write
+                ready.append(write.ready)
+                m.d.comb += [
+                    write.valid.eq(self.map.valid & (self.map.link == n)),
+                    write.address.eq(self.map.address),
+                    write.port.eq(self.map.port),
+                    map_.destination.eq(header.destination),
+                    channel.eq(Cat(header.traffic_class[:class_bits], map_.port)),
+                    link.released.channel.eq(
+                        Cat(released.traffic_class[:class_bits], released.output)
+                    ),
+                ]
+            else:
+                m.d.comb += [
+                    channel.eq(header.traffic_class[:class_bits]),
+                    link.released.channel.eq(released.traffic_class[:class_bits]),
+                ]
+            # Of a packet that waits for one output the class may not begin to leave for another.
+            parts = range(config.link.channels // config.switch.classes)
+            permits = [link.permit.word_select(p, config.switch.classes) for p in parts]
+            m.d.comb += [
+                link.channel.eq(Mux(link.i.valid, channel, 0)),
+                switch.permit[n].eq(reduce(and_, permits)),
+                link.waiting.eq(Cat(switch.waiting[n] for _ in parts)),
+            ]
+        m.d.comb += self.map.ready.eq(ready[0] if ready else 1)
+        return m
