@@ -6,6 +6,7 @@ those of the first chip first.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -55,7 +56,10 @@ class FabricTrial:
     chips : int
         1, or 2 with a cable between them.
     frames : int
-        Packets of each host, to the others at random, as fast as its link takes them.
+        Packets of each host, as fast as its link takes them.
+    flows : tuple of (int, int, int) triples
+        Source, destination and class of packets, those of a host by turns; hosts that are no source
+        are silent. If there are none, each host sends to the others, in all classes, at random.
     sizes : tuple of int
         Bytes of a packet, each as likely as the others; 16 or more, so that it has room for its
         number.
@@ -67,6 +71,8 @@ class FabricTrial:
     drain : float
         Probability that a flit leaves the buffer of a host in a cycle. That has the credits of a
         chip.
+    stopped : tuple of (int, int) pairs
+        Hosts, and a class of each of which no flit ever leaves the buffer.
     resets : tuple of (int, int, int) triples
         A chip, a port of it, and the cycle from which it is not enabled and in reset, until it is
         idle. What is on its way through that port may be lost, and nothing else.
@@ -77,6 +83,7 @@ class FabricTrial:
     config: ChipConfig
     chips: int = 1
     frames: int = 100
+    flows: tuple[tuple[int, int, int], ...] = ()
     sizes: tuple[int, ...] = ()
     ber: float = 0.0
     burst: int = 1
@@ -84,6 +91,7 @@ class FabricTrial:
     duplicate: float = 0.0
     down: tuple[tuple[int, int, int], ...] = ()
     drain: float = 1.0
+    stopped: tuple[tuple[int, int], ...] = ()
     resets: tuple[tuple[int, int, int], ...] = ()
     seed: int = 1
 
@@ -100,6 +108,20 @@ class FabricTrial:
             raise ValueError(f"frames must be 1 to {MOST_PACKETS // self.hosts}, not {self.frames}")
         if not 0 < self.drain <= 1:
             raise ValueError(f"drain must be above 0, at most 1, not {self.drain}")
+        classes = self.config.switch.classes
+        for source, destination, traffic_class in self.flows:
+            ends = {source, destination} <= set(range(self.hosts)) and source != destination
+            if not (ends and 0 <= traffic_class < classes):
+                raise ValueError(
+                    f"flows must have two hosts of 0 to {self.hosts - 1}, and a class, 0 to "
+                    f"{classes - 1}, not {(source, destination, traffic_class)}"
+                )
+        for host, traffic_class in self.stopped:
+            if not (0 <= host < self.hosts and 0 <= traffic_class < classes):
+                raise ValueError(
+                    f"stopped must have a host, 0 to {self.hosts - 1}, and a class, 0 to "
+                    f"{classes - 1}, not {(host, traffic_class)}"
+                )
         for cable, start, end in self.down:
             if not (0 <= cable < self.cables and 0 <= start < end):
                 raise ValueError(
@@ -123,8 +145,8 @@ class FabricTrial:
         """Inverse of :meth:`dump`."""
         values = json.loads(text)
         values |= {"config": ChipConfig.of(values["config"]), "sizes": tuple(values["sizes"])}
-        for name in ("down", "resets"):
-            values[name] = tuple((first, second, third) for first, second, third in values[name])
+        for name in ("flows", "down", "stopped", "resets"):
+            values[name] = tuple(tuple(entry) for entry in values[name])
         return cls(**values)
 
     @property
@@ -152,6 +174,20 @@ class FabricTrial:
         """The port by which a chip reaches a host."""
         at, port = self.place(host)
         return port if at == chip else self.config.switch.ports - 1
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Sources, destinations and classes of all packets."""
+        if self.flows:
+            rows = []
+            for host in range(self.hosts):
+                mine = [flow for flow in self.flows if flow[0] == host]
+                rows += [mine[n % len(mine)] for n in range(self.frames) if mine]
+            return np.array(rows).T
+        source = np.repeat(np.arange(self.hosts), self.frames)
+        destination = (source + rng.integers(1, self.hosts, source.size)) % self.hosts
+        return np.array(
+            [source, destination, rng.integers(self.config.switch.classes, size=source.size)]
+        )
 
     def route(self, source: int, destination: int) -> set[tuple[int, int]]:
         """Chips and ports through which packets pass."""
@@ -243,20 +279,22 @@ class FabricRun:
         self.trial, self.traced, self.cycle, self.quiet = trial, traced, 0, 0
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
-        source = np.repeat(np.arange(hosts), trial.frames)
+        source, destination, traffic_class = trial.draw(rng)
         self.ports: SwitchConfig = config.switch.with_(name="hosts", ports=max(2, hosts))
         self.packets = packets(
             self.ports,
             cycle=trial.start,
             source=source,
-            destination=(source + rng.integers(1, hosts, source.size)) % hosts,
-            traffic_class=rng.integers(config.switch.classes, size=source.size),
+            destination=destination,
+            traffic_class=traffic_class,
             length=rng.choice(trial.sizes, source.size),
         )
         line = line_of(self.ports, shaped=False)
         self.sources = Sources(self.ports, self.packets, line=line)
         self.sinks = Sinks(self.ports, self.packets, line=line, repeats=True, seed=trial.seed)
-        self.reader = Reader(link, drain=trial.drain, seed=trial.seed, instances=hosts)
+        self.reader = Reader(
+            link, drain=trial.drain, seed=trial.seed, instances=hosts, stopped=trial.stopped
+        )
         self.hosts = LinkModel(link, instances=hosts)
         self.chips = [ChipModel(config) for _ in range(trial.chips)]
         self.traces: list[tuple[list, list]] = [([], []) for _ in self.chips]
@@ -428,23 +466,26 @@ class FabricRun:
         """What came of it.
 
         ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken;
-        ``waiting`` were never taken; ``given_up`` are frames and packets that links have reported
+        ``waiting`` were never taken. Of both those to a ``stopped`` buffer are counted apart.
+        ``given_up`` are frames and packets that links have reported
         as lost, of which some may have come.
         """
         totals, trial = self.sinks.totals(), self.trial
         reset = {(chip, port) for chip, port, _ in trial.resets}
-        missing = np.flatnonzero((self.packets.completed < 0) & (self.packets.injected >= 0))
-        rows = self.packets.rows[missing]
-        excused = sum(
-            bool(trial.route(int(row["source"]), int(row["destination"])) & reset) for row in rows
-        )
+        missing = Counter()
+        for row in self.packets.rows[self.packets.completed < 0]:
+            source, destination = int(row["source"]), int(row["destination"])
+            if (destination, int(row["traffic_class"])) in trial.stopped:
+                missing["stopped"] += 1
+            elif row["injected"] < 0:
+                missing["waiting"] += 1
+            else:
+                missing["reset" if trial.route(source, destination) & reset else "lost"] += 1
         return {
             "offered": self.offered,
             "delivered": totals["delivered"],
-            "lost": missing.size - excused,
-            "reset": excused,
+            **{name: missing[name] for name in ("lost", "waiting", "reset", "stopped")},
             "given_up": int(self.counts[:, [LOST, DISCARDED]].sum()),
-            "waiting": int(np.count_nonzero(self.packets.injected < 0)),
             "duplicated": totals["duplicated"],
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],

@@ -1,12 +1,14 @@
 # amaranth: UnusedElaboratable=no
 """Chips with links: by themselves, and two of them with a bad cable between them."""
 
+import numpy as np
 import pytest
 
 from models.chip_config import ChipConfig, chip_of
 from models.config import NODE, PROTO, RACK, TINY
 from models.fabric import WRONG, FabricRun, FabricTrial
 from models.link.config import link_of
+from models.link.theory import error_free
 from rtl.chip import Chip
 from sim.verilator import run_bench
 
@@ -60,6 +62,59 @@ def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
     replay(config, chips=2, frames=40, drain=0.2, resets=((1, 0, start + 700),), **bad)
 
 
+def carried(**trial) -> tuple[FabricRun, dict]:
+    """A trial of two chips, six hosts, in the model and then in RTL, which must do the same."""
+    config, _ = CASES[1]
+    run = FabricRun(FabricTrial(config=config, chips=2, **trial))
+    while not run.done:
+        run.step()
+    found = run.results()
+    assert not any(found[name] for name in WRONG), found
+    assert not found["dropped"]
+    # No end has counted what it was not told, or has less room than it told of.
+    for counters in found["counters"].values():
+        assert not any(counters[f"credit_{n}"] for n in ("healed", "excess", "overrun", "underrun"))
+    replay(config, chips=2, **trial)
+    return run, found
+
+
+@pytest.mark.verilator
+def test_mapping():
+    """Each packet has the channel of the queue that it comes to, by way of both chips' maps."""
+    flows = tuple((n, m, c) for n in range(6) for m in range(6) for c in range(4) if m != n)
+    run, found = carried(flows=flows, frames=40, sizes=(64,))
+    assert found["delivered"] == found["offered"] == 240
+    for chip in run.chips:  # with credits on a wrong channel, some would be in use for ever
+        assert not chip.outputs.stalled.any()
+        assert (chip.links.outputs.permit == (1 << chip.config.channels) - 1).all()
+
+
+@pytest.mark.verilator
+def test_isolation_of_channels():
+    """A class that a host does not read: others to it, and its own to other outputs, go on."""
+    flows = ((0, 3, 0), (1, 3, 1), (2, 1, 0), (4, 3, 2), (5, 4, 0), (3, 5, 0))
+    run, found = carried(flows=flows, frames=60, sizes=(512,), stopped=((3, 0),))
+    assert found["stopped"] > 0
+    packets = run.packets
+    others = (packets.destination != 3) | (packets.traffic_class != 0)
+    assert (packets.completed[others] >= 0).all()
+    assert run.hosts.outputs.permit.any() and run.chips[1].outputs.stalled[0, 0] == 1
+
+
+@pytest.mark.verilator
+def test_incast():
+    """Five hosts send to one, as fast as they can: its line is full, and nothing is dropped."""
+    flows = tuple((n, 0, 1) for n in range(1, 6))
+    run, found = carried(flows=flows, frames=40, sizes=(512,))
+    assert found["delivered"] == found["offered"] == 200
+    completed = np.sort(run.packets.completed)
+    first, last = completed[20], completed[-20]
+    words = 64 * (completed.size - 40) / (last - first)
+    link = run.trial.config.link
+    theory = error_free(link, 512, True) * link.line_words_per_cycle
+    assert words == pytest.approx(theory, rel=0.05)
+
+
 @pytest.mark.parametrize("config", [TINY, PROTO, NODE, RACK], ids=lambda config: config.name)
 def test_buffers_carry_the_full_rate_and_a_copy(config):
     """Each queue has room for its credits and a packet; all together have what they can use."""
@@ -101,6 +156,12 @@ def test_wrong_chip_is_named(changes, message):
         ({"sizes": (65,)}, "sizes must be 16 to 64, not 65"),
         ({"frames": 0}, "frames must be 1 to 500000, not 0"),
         ({"drain": 0}, "drain must be above 0, at most 1, not 0"),
+        (
+            {"flows": ((0, 0, 1),)},
+            "flows must have two hosts of 0 to 1, and a class.* not .0, 0, 1.",
+        ),
+        ({"stopped": ((0, 2),)}, "stopped must have a host, 0 to 1, and a class, .* not .0, 2."),
+        ({"resets": ((1, 0, 9),)}, "resets must have a chip, 0 to 0, a port, .* not .1, 0, 9."),
         ({"down": ((2, 0, 5),)}, "down must have a cable, 0 to 1, .* not .2, 0, 5."),
     ],
 )
@@ -110,5 +171,12 @@ def test_wrong_trial_is_named(changes, message):
 
 
 def test_trial_survives_the_way_to_the_bench():
-    trial = FabricTrial(config=chip_of(PROTO), chips=2, sizes=(64, 65), down=((1, 3, 5),))
+    trial = FabricTrial(
+        config=chip_of(PROTO),
+        chips=2,
+        sizes=(64, 65),
+        flows=((0, 1, 2),),
+        down=((1, 3, 5),),
+        stopped=((0, 1),),
+    )
     assert FabricTrial.parse(trial.dump()) == trial

@@ -6,6 +6,7 @@ up what is missing.
 """
 
 from collections import namedtuple
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -20,7 +21,7 @@ __all__ = ["Reader", "reader_clock", "reader_drive"]
 ReaderState = namedtuple(
     "ReaderState", "stored most in_all most_in_all in_packet accepted turn random"
 )
-Parameters = namedtuple("Parameters", "channels flit_bytes max_packet_bytes chance")
+Parameters = namedtuple("Parameters", "channels flit_bytes max_packet_bytes chance stopped")
 
 
 @compiled
@@ -32,7 +33,7 @@ def reader_drive(p, s, inputs, n):
     drains = (s.random[n] >> 32 & 0x7FFFFFFF) < p.chance
     for k in range(1, p.channels + 1):
         c = (s.turn[n] + k) % p.channels
-        if drains and s.stored[n, c] > 0:
+        if drains and s.stored[n, c] > 0 and not p.stopped[n] >> c & 1:
             inputs.released_valid[n] = 1
             inputs.released_channel[n] = s.turn[n] = c
             break
@@ -74,11 +75,29 @@ class Reader:
         Probability that a flit leaves in a cycle, if there is one; channels take turns.
     seed : int
         Of that.
+    stopped : list of (int, int) pairs
+        Ends, and a channel of each of which no flit ever leaves.
     """
 
-    def __init__(self, config: LinkConfig, *, drain: float, seed: int, instances: int = 2):
-        chance = round(drain * (1 << 31))
-        self.p = Parameters(config.channels, config.flit_bytes, config.max_packet_bytes, chance)
+    def __init__(
+        self,
+        config: LinkConfig,
+        *,
+        drain: float,
+        seed: int,
+        instances: int = 2,
+        stopped: Iterable[tuple[int, int]] = (),
+    ):
+        masks = np.zeros(instances, dtype=np.int64)
+        for end, channel in stopped:
+            masks[end] |= 1 << channel
+        self.p = Parameters(
+            config.channels,
+            config.flit_bytes,
+            config.max_packet_bytes,
+            round(drain * (1 << 31)),
+            masks,
+        )
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(ReaderState._fields, (instances,))
         shapes["stored"] = shapes["most"] = (instances, config.channels)
         self.state = allocate(ReaderState, shapes)
