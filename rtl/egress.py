@@ -1,14 +1,16 @@
 """Egress: the queues of one output port, and the packet on its line."""
 
-from amaranth import Array, Cat, Module, Mux, Signal
+from amaranth import Array, C, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.config import FRONT_FLITS, SwitchConfig
 from rtl.class_arbiter import ClassArbiter
+from rtl.comparison import exceeds
 from rtl.crossbar import ArrivalSignature
 from rtl.packet import AxisLayout
+from rtl.selection import stepped
 
 __all__ = ["Egress"]
 
@@ -168,8 +170,9 @@ class Egress(wiring.Component):
     ----------
     stored : list of Signal(range(egress_depth + 1))
         Flits in the queue of each class. Proofs read it.
-    held : Signal(classes)
-        State: which queues hold a flit. Proofs read it.
+    level : list of Signal(Ends.AHEAD + 1)
+        State: bit ``n`` tells that the queue of the class holds more than ``n`` flits. Proofs read
+        it.
     begins : Signal(classes)
         One-hot or zero: a packet begins to leave in this cycle. Proofs read it.
     owner : Signal(classes)
@@ -182,7 +185,7 @@ class Egress(wiring.Component):
         self.config = config
         depth = range(config.egress_depth + 1)
         self.stored = [Signal(depth, name=f"stored_{c}") for c in range(config.classes)]
-        self.held = Signal(config.classes)
+        self.level = [Signal(Ends.AHEAD + 1, name=f"level_{c}") for c in range(config.classes)]
         self.begins = Signal(config.classes)
         self.owner = Signal(config.classes)
         self.checked = Signal()
@@ -242,14 +245,16 @@ class Egress(wiring.Component):
             m.d.sync += ended.eq(arriving.last)
 
         # Way out: issued, memory and fetch, which move on in every cycle, front, and o. No more go
-        # on their way than the front has room for.
+        # on their way than the front has room for. What is counted between two registers with
+        # little time is a thermometer: bit ``n`` tells that there are more than ``n`` flits.
         full, fetched, reading, issued = Signal(), Signal(), Signal(), Signal()
+        behind = Signal()  # reading or fetched
         sending, discarding = Signal(), Signal()
         sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
         taken = full & (self.o.ready | discarding)
         o_free, leaves = Signal(), Signal()
-        promised = Signal(range(FRONT_FLITS + 1))  # flits between the queues and o
-        room = promised != FRONT_FLITS
+        promised = Signal(FRONT_FLITS)  # flits between the queues and o
+        room = ~promised[-1]
         m.d.comb += [
             self.o.valid.eq(full & ~discarding),
             sends.eq(Mux(taken, ~self.o.payload.last, sending)),
@@ -258,7 +263,7 @@ class Egress(wiring.Component):
         m.d.sync += [sending.eq(sends), discarding.eq(self.reset | (discarding & sends))]
 
         # Queues: each a ring in its part of the memory.
-        held = self.held
+        held = Cat(level[0] for level in self.level)
         # What may begin: ``held`` with its permit, and the flit in the check stage. Registers: the
         # choice of a class has no time to spare.
         permitted = self.permit | self.reset.replicate(config.classes)
@@ -267,36 +272,41 @@ class Egress(wiring.Component):
         m.d.sync += may_pass.eq(permitted.bit_select(self.i.traffic_class, 1))
         chosen = Signal(config.classes)  # one-hot or zero
         gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
+        goes = Signal()  # a flit is issued or passes by
         waits = held.any()  # whatever waits keeps all from passing: who is chosen takes longer
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
             gets.eq(chosen & held & room.replicate(config.classes)),
             passes.eq(
-                store & ~waits & ~issued & ~reading & ~fetched & room & (in_packet | may_pass)
+                store & ~waits & ~issued & ~behind & room & (in_packet | may_pass)
             ),
             puts.eq(stores & ~passes.replicate(config.classes)),
+            goes.eq(gets.any() | passes),
         ]
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
         tails = Array(Signal(range(ring), name=f"tail_{c}") for c in classes)
-        near, far = Signal(config.classes), Signal(config.classes)
         joined, left = Signal(config.classes), Signal(config.classes)  # in the last cycle
         m.d.sync += [joined.eq(puts), left.eq(gets)]
         for c in classes:
             stored, before = self.stored[c], Signal.like(self.stored[c], name=f"before_{c}")
-            holds = puts[c] | (held[c] & ~(gets[c] & (stored == 1)))
+            level = self.level[c]
+            holds = puts[c] | (held[c] & ~(gets[c] & ~level[1]))
+            # Whether a flit leaves is known late in a cycle: it is counted in the next, but for the
+            # lowest counts.
+            more, fewer = joined[c] & ~left[c], left[c] & ~joined[c]
+            m.d.comb += stored.eq(before + Cat(more | fewer, fewer).as_signed())
+            top = len(level)
+            beyond = Mux(
+                more,
+                exceeds(before, top - 1),
+                Mux(fewer, exceeds(before, top + 1), exceeds(before, top)),
+            )
+            with m.If(puts[c] != gets[c]):
+                m.d.sync += level.eq(stepped(level, puts[c], beyond))
             m.d.sync += [
                 before.eq(stored),
-                held[c].eq(holds),
                 requests[c].eq(holds & permitted[c]),
                 self.accepts[c].eq(stored <= config.accept_flits),
-            ]
-            # Whether a flit leaves is known late in a cycle: it is counted in the next.
-            change = Cat(joined[c] != left[c], left[c] & ~joined[c]).as_signed()
-            many = stored[3:].any()  # no comparison: that would be a chain of carries
-            m.d.comb += [
-                stored.eq(before + change),
-                near[c].eq(~(many | stored[2])),  # less than Ends.AHEAD
-                far[c].eq(many | (stored[2] & stored[:2].any())),  # more
             ]
         if config.classes == 1:
             m.d.comb += self.occupancy.eq(before)
@@ -336,13 +346,13 @@ class Egress(wiring.Component):
             ends.tail.eq(write.addr),
             ends.head.eq(Cat(head, reads)),
             ends.last.eq(arriving.last),
-            ends.near.eq(near),
-            ends.far.eq(far),
+            ends.near.eq(Cat(~level[Ends.AHEAD - 1] for level in self.level)),
+            ends.far.eq(Cat(level[Ends.AHEAD] for level in self.level)),
         ]
         for c in classes:
             with m.If(chosen[c]):
                 m.d.comb += reads.eq(c)
-        with m.If(gets.any() | passes):
+        with m.If(goes):
             m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
 
         # The register at the memory's output is that of the block RAM, which nothing is written to
@@ -351,6 +361,7 @@ class Egress(wiring.Component):
         m.d.sync += [
             reading.eq(issued),
             output.eq(read.data),
+            behind.eq(issued | reading),
             fetched.eq(reading),
             fetch.eq(output),
         ]
@@ -358,26 +369,29 @@ class Egress(wiring.Component):
         # Front and port register.
         m.submodules.front = front = Memory(shape=layout, depth=FRONT_FLITS, init=[])
         enter, first_of_front = front.write_port(), front.read_port(domain="comb")
-        enters, fronted = fetched | passes, Signal(range(FRONT_FLITS + 1))
+        enters, fronted = fetched | passes, Signal(FRONT_FLITS)
         entering, leaving = Signal(layout), Signal(layout)
         m.d.comb += [
             entering.eq(Mux(fetched, fetch.as_value(), arriving.as_value())),
-            leaving.eq(Mux(fronted.any(), first_of_front.data.as_value(), entering.as_value())),
-            leaves.eq(o_free & (fronted.any() | enters)),
+            leaving.eq(Mux(fronted[0], first_of_front.data.as_value(), entering.as_value())),
+            leaves.eq(o_free & (fronted[0] | enters)),
             enter.data.eq(entering),
-            enter.en.eq(enters & (~o_free | fronted.any())),
+            enter.en.eq(enters & (~o_free | fronted[0])),
         ]
         m.d.sync += [
             enter.addr.eq(enter.addr + enter.en),
-            first_of_front.addr.eq(first_of_front.addr + (o_free & fronted.any())),
-            fronted.eq(fronted + enters - leaves),
-            promised.eq(promised + (gets.any() | passes) - leaves),
+            first_of_front.addr.eq(first_of_front.addr + (o_free & fronted[0])),
         ]
+        with m.If(Mux(o_free, fronted[0] & ~enters, enters)):
+            m.d.sync += fronted.eq(stepped(fronted, ~o_free))
+        with m.If(goes != leaves):
+            m.d.sync += promised.eq(stepped(promised, goes))
+        reached = [exceeds(leaving.count, n) for n in range(config.flit_bytes - 1)]
         with m.If(o_free):
             m.d.sync += [
-                full.eq(fronted.any() | enters),
+                full.eq(fronted[0] | enters),
                 self.o.payload.data.eq(leaving.data),
-                self.o.payload.keep.eq(Mux(leaving.last, ~(-2 << leaving.count), ~0)),
+                self.o.payload.keep.eq(Cat(C(1, 1), *(~leaving.last | n for n in reached))),
                 self.o.payload.last.eq(leaving.last),
                 self.o.payload.user.eq(Cat(leaving.error, leaving.mark)),
             ]
@@ -387,7 +401,7 @@ class Egress(wiring.Component):
         ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
         m.d.comb += [
             self.idle.eq(
-                ~(self.checked | held.any() | issued | reading | fetched | fronted.any() | full)
+                ~(self.checked | held.any() | issued | reading | fetched | fronted[0] | full)
             ),
             self.discarded.eq(ends & discarding),
             self.errored.eq(ends & ~discarding & errs),

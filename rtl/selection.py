@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from amaranth import C, Cat, Module, Mux, Signal, Value
 
-__all__ = ["above", "encode", "first", "lowest", "one_more"]
+__all__ = ["above", "encode", "first", "lowest", "one_more", "stepped"]
 
 
 def smeared(vector: Value) -> Value:
@@ -28,6 +28,14 @@ def one_more(m: Module, level: Sequence[Value], value: Value) -> list[Signal]:
         for count, before, below in zip(more, level, [~C(0, len(value)), *level], strict=False)
     ]
     return more
+
+
+def stepped(level: Value, up: Value, beyond: Value | int = 0) -> Value:
+    """A thermometer of a count, one more with ``up``, else one less.
+
+    It ends below the highest count if ``beyond`` tells that more than ``len(level)`` were counted.
+    """
+    return Mux(up, Cat(C(1, 1), level[:-1]), Cat(level[1:], beyond))
 
 
 def lowest(vector: Value) -> Value:

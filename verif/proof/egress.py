@@ -103,7 +103,7 @@ class EgressProof(wiring.Component):
             m.d.comb += [
                 Assert(~dut.accepts[c] | (dut.stored[c] <= config.accept_flits + 1)),
                 Assert((current != c) | (stored + left < config.egress_depth)),
-                Assert(dut.held[c] == (dut.stored[c] != 0)),
+                *(Assert(more == (dut.stored[c] > n)) for n, more in enumerate(dut.level[c])),
                 Assert(dut.stored[c] < config.egress_depth),
             ]
         stored = Signal.like(dut.occupancy)  # in the cycle before
