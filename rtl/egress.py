@@ -277,9 +277,7 @@ class Egress(wiring.Component):
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
             gets.eq(chosen & held & room.replicate(config.classes)),
-            passes.eq(
-                store & ~waits & ~issued & ~behind & room & (in_packet | may_pass)
-            ),
+            passes.eq(store & ~waits & ~issued & ~behind & room & (in_packet | may_pass)),
             puts.eq(stores & ~passes.replicate(config.classes)),
             goes.eq(gets.any() | passes),
         ]

@@ -124,7 +124,7 @@ class Ring(wiring.Component):
     flit.
     Two counts for each queue are all there is: flits promised, and flits popped. Once a packet is
     in, the promised are those that are in, and where the next goes; while it comes, that is in a
-    register, and so is where its queue begins, as packets come one at a time.
+    register, as packets come one at a time.
 
     Parameters
     ----------
@@ -156,17 +156,18 @@ class Ring(wiring.Component):
 
         # Counts.
         m.submodules.sweep = sweep = Sweep(config.queues)
-        counts = {"queues": config.queues, "limit": 2 * slots - 1, "reads": 2}
-        m.submodules.promised = promised = Tally(**counts)
-        m.submodules.popped = popped = Tally(**counts)
-        queues = {promised: (asked_queue, pop.queue), popped: (pop.queue, asked_queue)}
+        queue = Signal.like(push.queue)  # of the last flit that was pushed
+        counts = {"queues": config.queues, "limit": 2 * slots - 1}
+        m.submodules.promised = promised = Tally(**counts, reads=2)
+        m.submodules.popped = popped = Tally(**counts, reads=3)
+        queues = {promised: (asked_queue, pop.queue), popped: (pop.queue, asked_queue, queue)}
         for tally, reads in queues.items():
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
-            m.d.comb += [port.eq(queue) for port, queue in zip(tally.queue, reads, strict=True)]
+            m.d.comb += [port.eq(read) for port, read in zip(tally.queue, reads, strict=True)]
             m.d.comb += tally.target.eq(reads[0])
 
         # Push.
-        queue, tail, place = Signal.like(push.queue), Signal(count), Signal(count)
+        tail, place, newest = Signal(count), Signal(count), Signal(count)
         begins = push.valid & push.first
         m.d.comb += [
             place.eq(Mux(push.first, promised.count[0], tail)),
@@ -174,24 +175,20 @@ class Ring(wiring.Component):
             promised.value.eq(promised.count[0] + asked_length),
         ]
         with m.If(push.valid):
-            m.d.sync += [queue.eq(push.queue), tail.eq(place + 1)]
+            m.d.sync += [queue.eq(push.queue), tail.eq(place + 1), newest.eq(place)]
         m.d.sync += self.write_slot.eq(Cat(place[:-1], push.queue))
-        # A flit is written in the cycle after its push, and may be read from the next one on.
-        stored_queue, stored_tail = Signal.like(queue), Signal.like(tail)
-        m.d.sync += [stored_queue.eq(queue), stored_tail.eq(tail)]
 
-        # Pop. Queues other than that of the last flit are popped only if they hold one. Where it
-        # begins is in a register: the way through the tally takes too long.
-        head = popped.count[0]
-        same = pop.queue == asked_queue
-        pops = Signal()
-        front, stored_front = Signal(count), Signal(count)
-        empty = (pop.queue == stored_queue) & (stored_front == stored_tail)
+        # Pop. A flit is written in the cycle after its push, and may be read from the next one on.
+        # Queues other than that of the last flit are popped only if they hold one. Whether that one
+        # does is told in advance: it takes two comparisons, and late in the cycle one of them.
+        stored_queue, drained = Signal.like(queue), Signal(init=1)
+        head, front, pops = popped.count[0], popped.count[2], Signal()
+        same, empty = pop.queue == asked_queue, (pop.queue == stored_queue) & drained
         m.d.comb += pops.eq(pop.valid & ~empty)
-        front_after = (front + (pops & (pop.queue == queue)))[: len(front)]
-        m.d.sync += [front.eq(front_after), stored_front.eq(front_after)]
-        with m.If(begins):
-            m.d.sync += front.eq(popped.count[1] + (pops & same))
+        m.d.sync += [
+            stored_queue.eq(queue),
+            drained.eq(Mux(pops & (pop.queue == queue), front == newest, front == tail)),
+        ]
         m.d.comb += [
             self.lost.eq(pop.valid & empty),
             popped.write.eq(pops),

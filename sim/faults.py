@@ -541,8 +541,8 @@ FAULTS = (
         name="ring-end",
         meaning="a flit leaves its queue before it came in",
         file="rtl/ring.py",
-        old="(stored_front == stored_tail)",
-        new="(stored_front == tail)",
+        old="front == newest, front == tail",
+        new="front == tail, front == tail",
         check="buffer bench, rings",
     ),
     Fault(
@@ -683,7 +683,7 @@ FAULTS = (
     ),
     Fault(
         name="front-room",
-        meaning="a flit goes on its way to the line while the last one for which there is room does",
+        meaning="a flit goes on its way right behind the last one for which there is room",
         file="rtl/egress.py",
         old="room = ~promised[-1]",
         new="room = ~(promised[-1] & ~issued)",
