@@ -115,7 +115,7 @@ class Classifier(wiring.Component):
     push : Out(PushSignature)
         Flits of accepted packets; ``length`` counts with ``first``.
     offer : Out(RoomSignature)
-        What enters the last stage, as if it were a head; zero if it is none or refused.
+        What enters the last stage, as if it were a head; of no length if it is none or refused.
     announce : Out(AnnounceSignature)
         Enough of a packet has been pushed, with this flit, that it may leave.
     complete : Out(1)
@@ -314,7 +314,7 @@ class Classifier(wiring.Component):
         misfit = routed.ragged | (routed.last & (routed.count != routed.tail))
         m.d.comb += [
             offer.valid.eq(go),
-            offer.queue.eq(Mux(routed.good, routed.queue, 0)),
+            offer.queue.eq(routed.queue),
             offer.length.eq(Mux(routed.good, routed.length, 0)),
             start.eq((routed.low + routed.high) >> 8),
         ]
@@ -379,22 +379,25 @@ class Classifier(wiring.Component):
             resets.eq(self.reset),
         ]
         patience = Signal(range(-1, config.stall_cycles - 1), init=config.stall_cycles - 2)
-        accepts, drops, takes = Signal(), Signal(), Signal()  # takes: head or body is pushed
+        accepts, drops = Signal(), Signal()
+        takes = Signal()  # a flit of the stream is pushed, if any is
         goes_on = Signal()  # the packet under way is pushed on, or padding
         interrupted, broken, fault = Signal(), Signal(), Signal(range(len(Broken)))
         wrong = Mux(first, head.wrong, head.error | head.bad_body | (head.last != packet.final))
         m.d.comb += [
             accepts.eq(first & head.good & self.admit & may_begin),
             drops.eq(first & head.refused & may_begin),
-            takes.eq(accepts | (in_body & head.full & ~resets)),
+            takes.eq(first | (in_body & head.full & ~resets)),
             interrupted.eq(in_body & (resets | (~head.full & (patience < 0)))),
             broken.eq(interrupted | (takes & wrong)),
             goes_on.eq((in_body & (head.full | resets | (patience < 0))) | in_padding),
         ]
-        full_stops = in_padding | (in_body & resets) | (first & waits)
-        m.d.comb += go.eq(
-            ~((head.full & full_stops) | (first & head.good & may_begin & ~self.admit))
+        stays = Mux(
+            first,
+            waits | (head.good & may_begin & ~self.admit),
+            in_padding | (in_body & resets),
         )
+        m.d.comb += go.eq(~(head.full & stays))
         with m.If(in_body & ~head.full):
             m.d.sync += patience.eq(patience - 1)
         with m.Else():
@@ -418,7 +421,7 @@ class Classifier(wiring.Component):
         count = Mux(ends, expected, config.flit_bytes - 1)
         m.d.comb += [
             ends.eq(takes & ~wrong & at_end),
-            push.valid.eq(accepts | goes_on),
+            push.valid.eq(Mux(first, accepts, goes_on)),
             push.first.eq(first),
             push.queue.eq(Mux(first, queue, packet.queue)),
             push.length.eq(length),
@@ -449,12 +452,12 @@ class Classifier(wiring.Component):
         announces = first & head.announces & self.admit & may_begin
         if scale:
             announces, early = announces | (packet.due & goes_on), packet.early
-            announced = Mux(first, length, packet.length)
+            announced_queue, announced = push.queue, Mux(first, length, packet.length)
         else:
-            early, announced = C(1, 1), length
+            early, announced_queue, announced = C(1, 1), queue, length
         m.d.comb += [
             self.announce.valid.eq(announces),
-            self.announce.queue.eq(push.queue),
+            self.announce.queue.eq(announced_queue),
             self.announce.length.eq(announced),
             self.announce.partial.eq(~at_end),
             self.complete.eq(goes_on & packet.final & early),
@@ -466,7 +469,7 @@ class Classifier(wiring.Component):
             self.drop.valid.eq(drops),
             self.drop.reason.eq(head.reason),
             self.drop.header.eq(head.data[:64]),
-            self.broken.valid.eq(broken),
+            self.broken.valid.eq(push.valid & broken),
             self.broken.reason.eq(fault),
         ]
         return m

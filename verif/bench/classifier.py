@@ -196,7 +196,7 @@ async def matches_model(dut, load: float, admits: float) -> None:
     config = bench_config()
     model = ClassifierModel(config)
     qualified = {f"push_{name}": "push_valid" for name in ("first", "queue", "flit")}
-    qualified |= {"push_length": "push_first"}
+    qualified |= {"push_length": "push_first", "offer_queue": "offer_length"}
     qualified |= {f"announce_{n}": "announce_valid" for n in ("queue", "length", "partial")}
     qualified |= {f"drop_{name}": "drop_valid" for name in ("reason", "header")}
     qualified |= {"broken_reason": "broken_valid"}
