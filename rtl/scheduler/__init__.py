@@ -83,6 +83,7 @@ class Scheduler(wiring.Component):
             m.d.comb += [i.eq(row) for i, row in zip(matrix.i, rows, strict=True)]
             return matrix.o
 
+        begins = transpose("begins", [port.begins for port in inputs])
         keeps, books, holds = (
             Cat(getattr(port, name) for port in inputs) for name in ("keeps", "books", "holds")
         )
@@ -95,9 +96,7 @@ class Scheduler(wiring.Component):
                 port.lost.eq(self.lost[n]),
                 self.connects[n].eq(port.connects),
                 self.match[n].eq(port.match),
-                output.accepts.eq(self.accepts[n]),
-                output.grant.eq(matching.grant[n][0]),
-                output.connects.eq(self.connects),
+                output.begins.eq(begins[n]),
                 output.keeps.eq(keeps),
                 output.holds.eq(holds),
                 output.books.eq(books),
@@ -114,15 +113,15 @@ class Scheduler(wiring.Component):
         for c in range(classes):
             several = transpose(f"many_{c}", [many[c::classes] for many in self.many])
             for n, output in enumerate(outputs):
-                m.d.comb += [output.many[c].eq(several[n]), matching.many[n][c].eq(several[n])]
+                m.d.comb += [
+                    output.many[c].eq(several[n]),
+                    output.grant[c].eq(matching.grant[n][0][c]),
+                    matching.many[n][c].eq(several[n]),
+                ]
         for k in range(self.config.iterations):
-            grants = transpose(f"grants_{k}", [grant[k] for grant in matching.grant])
             claims = transpose(f"claims_{k}", [port.accept[k] for port in inputs])
-            picked = Cat(output.traffic_class[k] for output in outputs)
             for n, (port, output) in enumerate(zip(inputs, outputs, strict=True)):
                 m.d.comb += [
-                    port.grant[k].eq(grants[n]),
-                    port.traffic_class[k].eq(picked),
                     self.claim[n][k].eq(port.claim[k]),
                     output.claim[k].eq(claims[n]),
                     matching.chosen[n][k].eq(output.chosen[k]),
@@ -130,9 +129,12 @@ class Scheduler(wiring.Component):
                 ]
             for c in range(classes):
                 shown = transpose(f"shown_{k}_{c}", [port.show[k][c] for port in inputs])
-                for n, output in enumerate(outputs):
+                grants = transpose(f"grants_{k}_{c}", [grant[k][c] for grant in matching.grant])
+                for n, (port, output) in enumerate(zip(inputs, outputs, strict=True)):
+                    wanted = shown[n] & self.accepts[n][c].replicate(ports)
                     m.d.comb += [
-                        output.show[k][c].eq(shown[n]),
-                        matching.request[n][k][c].eq(shown[n]),
+                        port.grant[k][c].eq(grants[n]),
+                        output.show[k][c].eq(wanted),
+                        matching.request[n][k][c].eq(wanted),
                     ]
         return m

@@ -11,7 +11,6 @@ from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.scheduler.pipeline import delayed
 from rtl.selection import above, encode, first, lowest, one_more
-from rtl.vector import Vector
 
 __all__ = ["Input"]
 
@@ -40,10 +39,8 @@ class Input(wiring.Component):
         The packet that was still arriving has come in.
     lost : In(1)
         A slot of the connection found no flit.
-    grant : In(ports).array(iterations)
-        Outputs that have granted this input.
-    traffic_class : In(Vector(classes, ports)).array(iterations)
-        Per output: the class that it has picked, one-hot.
+    grant : In(ports).array(iterations, classes)
+        Per class: outputs that have granted this input.
     show : Out(ports).array(iterations, classes)
         Per class: outputs whose queue shows.
     claim : Out(queues).array(iterations)
@@ -52,6 +49,8 @@ class Input(wiring.Component):
         The claim of stage 0 is a connection. Registered.
     accept : Out(ports).array(iterations)
         The output that was claimed in the last cycle, one-hot, or zero. Registered.
+    begins : Out(ports)
+        The same of stage 0, if the claim is a connection. Registered.
     keeps : Out(1)
         In the next cycle the connection takes the slot behind that of stage 0, or may.
     books, holds : Out(1)
@@ -73,12 +72,12 @@ class Input(wiring.Component):
                 "taken": In(TakenLayout(config)),
                 "complete": In(1),
                 "lost": In(1),
-                "grant": In(ports).array(stages),
-                "traffic_class": In(Vector(config.classes, ports)).array(stages),
+                "grant": In(ports).array(stages, config.classes),
                 "show": Out(ports).array(stages, config.classes),
                 "claim": Out(queues).array(stages),
                 "connects": Out(1),
                 "accept": Out(ports).array(stages),
+                "begins": Out(ports),
                 "keeps": Out(1),
                 "books": Out(1),
                 "holds": Out(1),
@@ -105,8 +104,8 @@ class Input(wiring.Component):
             pending = [C(0, ports)] * SINGLES
             for claim in self.claim:
                 pending = one_more(m, pending, claim[c::classes])
-            for grant, picked in zip(self.grant, self.traffic_class, strict=True):
-                pending = one_more(m, pending, grant & Cat(picked[o][c] for o in range(ports)))
+            for grants in self.grant:
+                pending = one_more(m, pending, grants[c])
             taken = pending  # by what is under way, and by the slots before
             for k in reversed(range(stages)):
                 shows = Signal(ports, name=f"shows_{k}_{c}")
@@ -126,21 +125,21 @@ class Input(wiring.Component):
             # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
             picks = [Signal(ports, name=f"pick_{k}_{c}") for c in range(classes)]
             choice = Signal(ports, name=f"choice_{k}")
-            mine = [Cat(self.traffic_class[k][o][c] for o in range(ports)) for c in range(classes)]
             if self.config.class_policy == "strict" and classes > 1:
                 any_of, best = Signal(classes), Signal(classes)  # from the highest class down
                 m.d.comb += best.eq(lowest(any_of))
-                for c, pick in enumerate(picks):
-                    grants = Signal(ports, name=f"grants_{k}_{c}")
+                for c, (pick, grants) in enumerate(zip(picks, self.grant[k], strict=True)):
                     m.d.comb += [
-                        grants.eq(self.grant[k] & mine[c]),
                         any_of[-1 - c].eq(grants.any()),
                         pick.eq(first(grants, pointers[0]) & best[-1 - c].replicate(ports)),
                     ]
                 m.d.comb += choice.eq(reduce(or_, picks))
             else:
-                m.d.comb += choice.eq(first(self.grant[k], pointers[0]))
-                m.d.comb += [pick.eq(choice & o) for pick, o in zip(picks, mine, strict=True)]
+                m.d.comb += choice.eq(first(reduce(or_, self.grant[k]), pointers[0]))
+                m.d.comb += [
+                    pick.eq(choice & grants)
+                    for pick, grants in zip(picks, self.grant[k], strict=True)
+                ]
             # Nothing for stage 0 while the last connection begins.
             refused = self.connects if k == 0 else C(0, 1)
             queue = Signal(self.config.queues, name=f"queue_{k}")
@@ -153,7 +152,11 @@ class Input(wiring.Component):
                 self.accept[k].eq(choice & ~refused.replicate(ports)),
             ]
             if k == 0:
-                m.d.comb += connecting.eq((queue & self.many).any())
+                together = queue & self.many
+                m.d.comb += connecting.eq(together.any())
+                m.d.sync += self.begins.eq(
+                    reduce(or_, (together[c::classes] for c in range(classes)))
+                )
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.connects.eq(connecting)

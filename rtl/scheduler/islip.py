@@ -1,6 +1,6 @@
 """iSLIP: every output grants one input, in circular order."""
 
-from amaranth import Module, Signal
+from amaranth import C, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,8 +31,8 @@ class Grant(wiring.Component):
         The input that has claimed in the last cycle, one-hot, or zero.
     barred : In(ports)
         Inputs that stage 0 does not grant, though they are found first.
-    grant : Out(ports).array(iterations)
-        One-hot, or zero.
+    grant : Out(ports).array(iterations, classes)
+        One-hot, or zero, of the class that was chosen; zero of the others.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Grant(wiring.Component):
                 "chosen": In(config.classes).array(stages),
                 "claim": In(config.ports).array(stages),
                 "barred": In(config.ports),
-                "grant": Out(config.ports).array(stages),
+                "grant": Out(config.ports).array(stages, config.classes),
             }
         )
 
@@ -61,14 +61,14 @@ class Grant(wiring.Component):
         m.d.sync += [self.pointers[(j + 1) % 3].eq(self.pointers[j]) for j in range(3)]
         for k in reversed(range(self.config.iterations)):  # the youngest stage writes last
             granted_class = delayed(m, self.chosen[k])
-            picks = 0
             for c in range(self.config.classes):
                 pick = Signal(self.config.ports, name=f"pick_{k}_{c}")
                 m.d.comb += pick.eq(first(self.request[k][c], self.pointers[0][c]))
-                picks |= pick & self.chosen[k][c].replicate(self.config.ports)
+                barred = self.barred if k == 0 else C(0, self.config.ports)
+                chosen = self.chosen[k][c].replicate(self.config.ports)
+                m.d.sync += self.grant[k][c].eq(pick & chosen & ~barred)
                 with m.If(self.claim[k].any() & granted_class[c]):
                     m.d.sync += self.pointers[0][c].eq(above(self.claim[k]))
-            m.d.sync += self.grant[k].eq(picks if k else picks & ~self.barred)
         return m
 
 
@@ -88,8 +88,10 @@ class Islip(Matching):
                 m.d.comb += [
                     grant.chosen[k].eq(self.chosen[n][k]),
                     grant.claim[k].eq(self.claim[n][k]),
-                    self.grant[n][k].eq(grant.grant[k]),
                 ]
                 for c in range(self.config.classes):
-                    m.d.comb += grant.request[k][c].eq(self.request[n][k][c])
+                    m.d.comb += [
+                        grant.request[k][c].eq(self.request[n][k][c]),
+                        self.grant[n][k][c].eq(grant.grant[k][c]),
+                    ]
         return m

@@ -28,8 +28,9 @@ class Matching(wiring.Component):
     barred : In(ports)
         Inputs that have claimed a connection in the last cycle: what stage 0 finds for one of them
         is not granted.
-    grant : Out(ports).array(ports, iterations)
-        Per output: the input that is granted, one-hot, or zero.
+    grant : Out(ports).array(ports, iterations, classes)
+        Per output and class: the input that is granted, one-hot, or zero; zero but for the class
+        that was chosen.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -42,6 +43,6 @@ class Matching(wiring.Component):
                 "chosen": In(config.classes).array(ports, stages),
                 "claim": In(ports).array(ports, stages),
                 "barred": In(ports),
-                "grant": Out(ports).array(ports, stages),
+                "grant": Out(ports).array(ports, stages, config.classes),
             }
         )

@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import Array, Cat, Module, Signal
+from amaranth import Array, C, Cat, Module, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,23 +24,21 @@ class Output(wiring.Component):
     Members
     -------
     show : In(ports).array(iterations, classes)
-        Per class: inputs whose queue shows.
+        Per class: inputs whose queue shows, if the egress has room for a connection.
     many : In(ports).array(classes)
         Per class: inputs whose queue shows two flits or more.
-    accepts : In(classes)
-        The egress has room for a connection of the class.
-    grant : In(ports)
-        The input that is granted in stage 0, one-hot, or zero.
+    grant : In(ports).array(classes)
+        Per class: the input that is granted in stage 0, one-hot, or zero.
     claim : In(ports).array(iterations)
         The input that has claimed in the last cycle, one-hot, or zero.
-    connects, keeps, books, holds : In(ports)
+    begins : In(ports)
+        The input that has claimed a connection in the last cycle, one-hot, or zero.
+    keeps, books, holds : In(ports)
         Per input: :class:`rtl.scheduler.input.Input`.
     free : Out(1).array(iterations - 1)
         Of stages 1, 2, ..: the slot is not given away yet.
     chosen : Out(classes).array(iterations)
         The class that is picked, one-hot, or zero.
-    traffic_class : Out(classes).array(iterations)
-        That of the last cycle: the class of the grants. Registered.
     select : Out({valid, input, traffic_class})
         In this cycle the output listens to the input. Registered.
     active : Out(1)
@@ -53,23 +51,18 @@ class Output(wiring.Component):
         self.select_layout = data.StructLayout(
             {"valid": 1, "input": range(ports), "traffic_class": range(classes)}
         )
-        self.granted_class = [
-            Signal(classes, name=f"granted_class_{k}") for k in range(stages)
-        ]  # of the grants of the last cycle
         super().__init__(
             {
                 "show": In(ports).array(stages, classes),
                 "many": In(ports).array(classes),
-                "accepts": In(classes),
-                "grant": In(ports),
+                "grant": In(ports).array(classes),
                 "claim": In(ports).array(stages),
-                "connects": In(ports),
+                "begins": In(ports),
                 "keeps": In(ports),
                 "books": In(ports),
                 "holds": In(ports),
                 "free": Out(1).array(stages - 1),
                 "chosen": Out(classes).array(stages),
-                "traffic_class": Out(classes).array(stages),
                 "select": Out(self.select_layout),
                 "active": Out(1),
             }
@@ -78,37 +71,37 @@ class Output(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ports, classes, stages = self.config.ports, self.config.classes, self.config.iterations
+        granted_class = [delayed(m, chosen) for chosen in self.chosen]  # of the claims
 
         # The connection. The input may have slots for it until two cycles after it has let go.
         connection = Signal(
             data.StructLayout({"valid": 1, "input": range(ports), "traffic_class": range(classes)})
         )
-        lingers, begins = Signal(2), Signal()
+        lingers, begins = Signal(2), self.begins.any()
         lasts = connection.valid | lingers.any()
-        m.d.comb += begins.eq((self.claim[0] & self.connects).any())
         m.d.sync += [
             connection.valid.eq(begins | (connection.valid & Array(self.keeps)[connection.input])),
             lingers.eq(Cat(connection.valid, lingers)),
         ]
         with m.If(begins):
             m.d.sync += [
-                connection.input.eq(encode(self.claim[0])),
-                connection.traffic_class.eq(encode(self.granted_class[0])),
+                connection.input.eq(encode(self.begins)),
+                connection.traffic_class.eq(encode(granted_class[0])),
             ]
 
         # Grants. What is granted now, if it shows many, may become a connection: no other grant
         # in stage 0 then.
-        of_class = zip(self.many, self.traffic_class[0], strict=True)
-        several = reduce(or_, (many & c.replicate(ports) for many, c in of_class))
+        of_class = zip(self.many, self.grant, strict=True)
+        several = reduce(or_, (many & grants for many, grants in of_class)).any()
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
-        m.d.comb += held[0].eq(begins | connection.valid | (self.grant & several).any())
+        m.d.comb += held[0].eq(begins | connection.valid | several)
         m.d.comb += [free.eq(~slot) for free, slot in zip(self.free, held[1:], strict=True)]
         m.submodules.arbiter = arbiter = ClassArbiter(self.config, picks=stages)
         refills = Signal(stages)
         for k in range(stages):
-            wanted = self.accepts
+            wanted = C(1, 1)
             if classes > 1:  # else the one class is picked in vain if nobody shows it
-                wanted = wanted & Cat(show.any() for show in self.show[k])
+                wanted = Cat(show.any() for show in self.show[k])
             spent = [Signal(name=f"spent_{k}_{j}") for j in range(2)]
             m.d.comb += [
                 arbiter.request[k].eq(wanted),
@@ -116,8 +109,6 @@ class Output(wiring.Component):
                 refills[k].eq(spent[1] & self.claim[k].any()),
             ]
             m.d.sync += [
-                self.traffic_class[k].eq(self.chosen[k]),
-                self.granted_class[k].eq(self.traffic_class[k]),
                 spent[0].eq(arbiter.spent[k]),
                 spent[1].eq(spent[0]),
             ]
@@ -142,7 +133,7 @@ class Output(wiring.Component):
                 m.d.comb += [
                     joined.valid.eq(1),
                     joined.input.eq(encode(self.claim[k])),
-                    joined.traffic_class.eq(encode(self.granted_class[k])),
+                    joined.traffic_class.eq(encode(granted_class[k])),
                 ]
             under_way.append(joined.valid)
             if k == stages - 1:

@@ -1,6 +1,6 @@
 """Wavefront: a maximal matching, diagonal by diagonal of the request matrix."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,7 +66,7 @@ class Diagonals(wiring.Component):
         m.d.comb += requests.eq(self.turn(diagonals, self.start))
 
         # Bit n of `outputs` is the output that input n meets on the diagonal at hand.
-        inputs, outputs, matches = ~Const(0, self.ports), ~Const(0, self.ports), []
+        inputs, outputs, matches = ~C(0, self.ports), ~C(0, self.ports), []
         for d in ports:
             match = Signal(self.ports, name=f"match_{d}")
             free_inputs = Signal(self.ports, name=f"inputs_{d}")
@@ -135,8 +135,10 @@ class Wavefront(Matching):
                     m.d.comb += self.passed[n].eq(passed)
                     request &= ~self.passed[n]
                 m.d.comb += diagonals.request[n].eq(request)
-                grant = diagonals.grant[n]
-                m.d.sync += self.grant[n][k].eq(grant if k else grant & ~self.barred)
+                barred = self.barred if k == 0 else C(0, ports)
+                for c in range(self.config.classes):
+                    chosen = self.chosen[n][k][c].replicate(ports)
+                    m.d.sync += self.grant[n][k][c].eq(diagonals.grant[n] & chosen & ~barred)
         return m
 
     def makes_way(self, m: Module, output: int, c: int) -> Value:

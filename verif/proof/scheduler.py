@@ -1,8 +1,10 @@
 """What rtl.scheduler must satisfy for every input, at any time."""
 
+from functools import reduce
 from itertools import pairwise
+from operator import or_
 
-from amaranth import C, Module, Signal
+from amaranth import C, Cat, Module, Signal
 from amaranth.hdl import Assert, Assume
 from amaranth.lib import wiring
 
@@ -32,7 +34,7 @@ class MatchingProof(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut
-        ports, classes = range(self.config.ports), range(self.config.classes)
+        ports = range(self.config.ports)
         driven = {path: value for path, _, value in dut.signature.flatten(dut)}
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
 
@@ -40,15 +42,15 @@ class MatchingProof(wiring.Component):
         m.d.sync += [started.eq(1), barred.eq(self.barred)]
         for k in range(self.config.iterations):
             asked = [Signal(self.config.ports, name=f"asked_{k}_{o}") for o in ports]
+            of_class = [Signal(self.config.queues, name=f"of_class_{k}_{o}") for o in ports]
             passed = [Signal(self.config.ports, name=f"passed_{k}_{o}") for o in ports]
             bars = barred if k == 0 else C(0, self.config.ports)
             for o in ports:
                 m.d.comb += Assume(one_hot_or_zero(self.chosen[o][k]))
-                wanted = 0
-                for c in classes:
-                    chosen = self.chosen[o][k][c].replicate(self.config.ports)
-                    wanted |= self.request[o][k][c] & chosen
-                m.d.sync += asked[o].eq(wanted)
+                chosen = [c.replicate(self.config.ports) for c in self.chosen[o][k]]
+                wants = [r & c for r, c in zip(self.request[o][k], chosen, strict=True)]
+                wanted = reduce(or_, wants)
+                m.d.sync += [asked[o].eq(wanted), of_class[o].eq(Cat(wants))]
                 if k == 0 and self.config.scheduler == "wavefront":
                     # It takes connections in rounds: who makes way has asked, and somebody has not.
                     m.d.comb += [
@@ -56,11 +58,11 @@ class MatchingProof(wiring.Component):
                         Assert((dut.passed[o] == 0) | (wanted & ~dut.passed[o]).any()),
                     ]
                     m.d.sync += passed[o].eq(dut.passed[o])
-                grant = dut.grant[o][k]
+                grant = reduce(or_, dut.grant[o][k])
                 with m.If(started):
                     m.d.comb += [
-                        Assert(one_hot_or_zero(grant)),
-                        Assert((grant & ~asked[o]) == 0),  # only to who asked
+                        Assert(one_hot_or_zero(Cat(dut.grant[o][k]))),
+                        Assert((Cat(dut.grant[o][k]) & ~of_class[o]) == 0),  # only to who asked
                         Assert((grant & bars) == 0),
                     ]
                     if self.config.scheduler == "islip":
@@ -69,10 +71,10 @@ class MatchingProof(wiring.Component):
             if self.config.scheduler == "wavefront":
                 with m.If(started):
                     for n in ports:
-                        granted = [dut.grant[o][k][n] for o in ports]
+                        granted = [reduce(or_, dut.grant[o][k])[n] for o in ports]
                         m.d.comb += Assert(sum(granted) <= 1)
                         for o in ports:
-                            alone = ~dut.grant[o][k].any() & (sum(granted) == 0)
+                            alone = ~reduce(or_, dut.grant[o][k]).any() & (sum(granted) == 0)
                             missed = asked[o][n] & ~passed[o][n] & alone
                             found = bars[n] | (asked[o] & bars).any()
                             m.d.comb += Assert(~missed | found)
