@@ -167,7 +167,7 @@ class Ring(wiring.Component):
             m.d.comb += tally.target.eq(reads[0])
 
         # Push.
-        tail, place, newest = Signal(count), Signal(count), Signal(count)
+        tail, place, newest = Signal(count), Signal(count), Signal(range(slots))
         begins = push.valid & push.first
         m.d.comb += [
             place.eq(Mux(push.first, promised.count[0], tail)),
@@ -180,14 +180,17 @@ class Ring(wiring.Component):
 
         # Pop. A flit is written in the cycle after its push, and may be read from the next one on.
         # Queues other than that of the last flit are popped only if they hold one. Whether that one
-        # does is told in advance: it takes two comparisons, and late in the cycle one of them.
-        stored_queue, drained = Signal.like(queue), Signal(init=1)
+        # does is told in advance. It holds less than would fill its slots, before the newest flit.
+        stored_queue = Signal.like(queue)
+        spent, drained = Signal(init=1), Signal(init=1)  # of what was pushed, stored: nothing left
         head, front, pops = popped.count[0], popped.count[2], Signal()
         same, empty = pop.queue == asked_queue, (pop.queue == stored_queue) & drained
         m.d.comb += pops.eq(pop.valid & ~empty)
+        nothing_left = Mux(pops & (pop.queue == queue), front[:-1] == newest, spent)
         m.d.sync += [
             stored_queue.eq(queue),
-            drained.eq(Mux(pops & (pop.queue == queue), front == newest, front == tail)),
+            drained.eq(nothing_left),
+            spent.eq(nothing_left & ~push.valid),
         ]
         m.d.comb += [
             self.lost.eq(pop.valid & empty),

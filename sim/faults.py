@@ -541,8 +541,8 @@ FAULTS = (
         name="ring-end",
         meaning="a flit leaves its queue before it came in",
         file="rtl/ring.py",
-        old="front == newest, front == tail",
-        new="front == tail, front == tail",
+        old="front[:-1] == newest, spent",
+        new="spent, spent",
         check="buffer bench, rings",
     ),
     Fault(
