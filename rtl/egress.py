@@ -270,16 +270,17 @@ class Egress(wiring.Component):
         requests, may_pass = Signal(config.classes), Signal()
         in_packet = Signal()
         m.d.sync += may_pass.eq(permitted.bit_select(self.i.traffic_class, 1))
-        chosen = Signal(config.classes)  # one-hot or zero
+        owner, chosen = self.owner, Signal(config.classes)  # one-hot or zero
         gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
-        goes = Signal()  # a flit is issued or passes by
+        issues, goes = Signal(), Signal()  # a flit leaves a queue; it does, or passes by
         waits = held.any()  # whatever waits keeps all from passing: who is chosen takes longer
         m.d.comb += [
             stores.eq(Cat(store & (self.checked_class == c) for c in classes)),
             gets.eq(chosen & held & room.replicate(config.classes)),
             passes.eq(store & ~waits & ~issued & ~behind & room & (in_packet | may_pass)),
             puts.eq(stores & ~passes.replicate(config.classes)),
-            goes.eq(gets.any() | passes),
+            issues.eq(Mux(in_packet, (owner & held).any(), requests.any()) & room),
+            goes.eq(issues | passes),
         ]
         heads = Array(Signal(range(ring), name=f"head_{c}") for c in classes)
         tails = Array(Signal(range(ring), name=f"tail_{c}") for c in classes)
@@ -320,7 +321,7 @@ class Egress(wiring.Component):
             write.en.eq(store),  # the slot of a flit that passes by stays free
         ]
         # The memory is large and far away: it sees a register.
-        m.d.sync += [issued.eq(gets.any()), read.addr.eq(Cat(head, reads))]
+        m.d.sync += [issued.eq(issues), read.addr.eq(Cat(head, reads))]
         for c in classes:
             with m.If(puts[c]):
                 m.d.sync += tails[c].eq(tail + 1)
@@ -328,14 +329,13 @@ class Egress(wiring.Component):
                 m.d.sync += heads[c].eq(heads[c] + 1)
         m.submodules.arbiter = arbiter = ClassArbiter(config, picks=2)
         m.submodules.ends = ends = Ends(config)
-        owner = self.owner
         last = Mux(passes, arriving.last, (ends.lasts & chosen).any())
         m.d.comb += [
             arbiter.request[0].eq(requests),
             arbiter.request[1].eq(stores),  # counts only if it passes by: then it may
             arbiter.charge.eq(gets | (stores & ~puts)),
             arbiter.refill.eq(
-                ~in_packet & ((gets.any() & arbiter.spent[0]) | (passes & arbiter.spent[1]))
+                ~in_packet & ((issues & arbiter.spent[0]) | (passes & arbiter.spent[1]))
             ),
             chosen.eq(Mux(in_packet, owner, arbiter.grant[0])),
             self.begins.eq(Mux(in_packet, 0, gets | (stores & ~puts))),
