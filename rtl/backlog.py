@@ -142,9 +142,11 @@ class Backlog(wiring.Component):
                         m.d.comb += left.eq(level >> count)
             together = Signal(name=f"together_{q}")
             m.d.comb += together.eq(left_many | (joins[q] & (several | left[SINGLES])))
+            # No reset of flip-flops, which would be slower than a gate.
             m.d.sync += [
                 many[q].eq(together),
-                level.eq(Mux(together, 1, Mux(joins[q], Cat(1, left), left))),
+                level[0].eq(joins[q] | left[0]),
+                level[1:].eq(Mux(joins[q], left[:-1], left[1:]) & ~together.replicate(SINGLES)),
             ]
             m.d.comb += [self.waits[j][q].eq(level[j]) for j in range(SINGLES)]
 
