@@ -3,14 +3,15 @@
 from functools import reduce
 from operator import or_
 
-from amaranth import C, Cat, Module, Signal
+from amaranth import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
+from rtl.comparison import exceeds
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, encode, first, lowest, one_more
+from rtl.selection import above, encode, first, lowest, one_more, stepped
 
 __all__ = ["Input"]
 
@@ -161,29 +162,34 @@ class Input(wiring.Component):
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.connects.eq(connecting)
 
-        # The connection. `ahead` is two more than the flits that have no slot yet, 2 or more: so it
-        # starts with the number that was taken, when two slots are gone. Comparisons are with
-        # single values, which are no chains of carries.
-        ahead, opened = Signal(range(self.config.limit + 3), init=2), Signal()
+        # The connection. What it has taken is known late in the cycle, and looked at in the next,
+        # when two of its flits have a slot. Bit n of `level` tells that more than n have none;
+        # `ahead` is two more than all of those, but no less than five.
+        flits, begun = Signal.like(self.taken.flits), Signal()  # of the last cycle
+        ahead, opened = Signal.like(flits), Signal()
+        level, level_before = Signal(3), Signal(3)
         connected = Signal(range(self.config.queues))
         busy = Signal()  # with a connection that began earlier than in the last cycle
-        waiting = ahead != 2
-        few = (ahead == 2) | (ahead == 3) | (ahead == 4)
+        waiting = level[0]
+        m.d.sync += [flits.eq(self.taken.flits), begun.eq(self.connects)]
+        more_than = [exceeds(flits, n) for n in range(6)]
+        beyond = exceeds(ahead, 5)
+        m.d.comb += level.eq(Mux(begun, Cat(more_than[2:5]), level_before))
         # What stage 0 finds in the cycle in which the claim shows is barred, not hidden: that is
         # less to do before the search.
-        m.d.comb += [self.keeps.eq(opened | ~few), held[0].eq(busy)]
+        m.d.comb += [self.keeps.eq(opened | level[2]), held[0].eq(busy)]
         m.d.sync += [
             self.books.eq(self.connects | waiting),
             self.holds.eq(self.connects | waiting | opened),
             opened.eq((opened | (self.connects & self.taken.open)) & ~self.complete),
             busy.eq(self.connects | self.keeps),
         ]
-        with m.If(self.connects):  # nothing is lost: that only befalls a connection that is open
-            m.d.sync += ahead.eq(self.taken.flits)
-        with m.Elif(waiting & ~self.lost):
-            m.d.sync += ahead.eq(ahead - 1)
-        with m.Elif(~waiting & self.lost):
-            m.d.sync += ahead.eq(3)
+        with m.If(begun):  # nothing is lost: its first slot has not come yet
+            m.d.sync += level_before.eq(Cat(more_than[3:]))
+        with m.Elif(waiting != self.lost):
+            m.d.sync += level_before.eq(stepped(level_before, self.lost, beyond))
+        with m.If(begun | (beyond & ~self.lost)):
+            m.d.sync += ahead.eq(Mux(begun, flits, ahead) - 1)
 
         # Slots on their way to the match: what stage k claimed joins two cycles after its grant.
         slot, taken = Signal(self.queue_layout), self.holds

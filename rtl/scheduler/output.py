@@ -74,14 +74,15 @@ class Output(wiring.Component):
         granted_class = [delayed(m, chosen) for chosen in self.chosen]  # of the claims
 
         # The connection. The input may have slots for it until two cycles after it has let go.
+        holder = Signal(ports)  # the input that has it, one-hot, or zero
         connection = Signal(
-            data.StructLayout({"valid": 1, "input": range(ports), "traffic_class": range(classes)})
+            data.StructLayout({"input": range(ports), "traffic_class": range(classes)})
         )
         lingers, begins = Signal(2), self.begins.any()
-        lasts = connection.valid | lingers.any()
+        lasts = holder.any() | lingers.any()
         m.d.sync += [
-            connection.valid.eq(begins | (connection.valid & Array(self.keeps)[connection.input])),
-            lingers.eq(Cat(connection.valid, lingers)),
+            holder.eq(self.begins | (holder & self.keeps)),
+            lingers.eq(Cat(holder.any(), lingers)),
         ]
         with m.If(begins):
             m.d.sync += [
@@ -94,7 +95,7 @@ class Output(wiring.Component):
         of_class = zip(self.many, self.grant, strict=True)
         several = reduce(or_, (many & grants for many, grants in of_class)).any()
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
-        m.d.comb += held[0].eq(begins | connection.valid | several)
+        m.d.comb += held[0].eq(begins | holder.any() | several)
         m.d.comb += [free.eq(~slot) for free, slot in zip(self.free, held[1:], strict=True)]
         m.submodules.arbiter = arbiter = ClassArbiter(self.config, picks=stages)
         refills = Signal(stages)
@@ -145,5 +146,5 @@ class Output(wiring.Component):
                 m.d.sync += [passing.eq(joined), slot.eq(passing)]
                 under_way.append(passing.valid)
                 taken = delayed(m, held[k + 1])
-        m.d.comb += self.active.eq(connection.valid | Cat(under_way).any())
+        m.d.comb += self.active.eq(holder.any() | Cat(under_way).any())
         return m
