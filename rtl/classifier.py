@@ -335,7 +335,7 @@ class Classifier(wiring.Component):
                 head.bad_body.eq(routed.ragged | (routed.last & (routed.count != expected))),
                 head.start.eq(start),
                 head.announces.eq(routed.good & (start == 1 if scale else C(1, 1))),
-                head.start_two.eq(start == 2),
+                head.start_two.eq(routed.good & (start == 2)),
                 head.early.eq(start != routed.length),
             ]
 
@@ -449,12 +449,14 @@ class Classifier(wiring.Component):
 
         # Announcement, written so that little comes between the registers and the backlog. A packet
         # that may leave with its first flit needs no counter.
-        announces = first & head.announces & self.admit & may_begin
+        announces, early = first & head.announces & self.admit & may_begin, C(1, 1)
         if scale:
-            announces, early = announces | (packet.due & goes_on), packet.early
+            # A packet is under way if `due` is high: it stays low behind a head that is refused.
+            later = packet.due & (in_padding | head.full | resets | (patience < 0))
+            announces, early = Mux(first, announces, later), packet.early
             announced_queue, announced = push.queue, Mux(first, length, packet.length)
         else:
-            early, announced_queue, announced = C(1, 1), queue, length
+            announced_queue, announced = queue, length
         m.d.comb += [
             self.announce.valid.eq(announces),
             self.announce.queue.eq(announced_queue),
