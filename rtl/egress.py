@@ -294,18 +294,21 @@ class Egress(wiring.Component):
             # lowest counts.
             more, fewer = joined[c] & ~left[c], left[c] & ~joined[c]
             m.d.comb += stored.eq(before + Cat(more | fewer, fewer).as_signed())
-            top = len(level)
-            beyond = Mux(
-                more,
-                exceeds(before, top - 1),
-                Mux(fewer, exceeds(before, top + 1), exceeds(before, top)),
-            )
+            # Whether more than ``n`` are stored, without the sum.
+            above = [
+                Mux(
+                    more,
+                    exceeds(before, n - 1),
+                    Mux(fewer, exceeds(before, n + 1), exceeds(before, n)),
+                )
+                for n in (len(level), config.accept_flits)
+            ]
             with m.If(puts[c] != gets[c]):
-                m.d.sync += level.eq(stepped(level, puts[c], beyond))
+                m.d.sync += level.eq(stepped(level, puts[c], above[0]))
             m.d.sync += [
                 before.eq(stored),
                 requests[c].eq(holds & permitted[c]),
-                self.accepts[c].eq(stored <= config.accept_flits),
+                self.accepts[c].eq(~above[1]),
             ]
         if config.classes == 1:
             m.d.comb += self.occupancy.eq(before)

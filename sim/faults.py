@@ -669,8 +669,8 @@ FAULTS = (
         name="egress-room",
         meaning="a queue accepts a connection that may not fit by a flit",
         file="rtl/egress.py",
-        old="stored <= config.accept_flits",
-        new="stored <= config.accept_flits + 1",
+        old="for n in (len(level), config.accept_flits)",
+        new="for n in (len(level), config.accept_flits + 1)",
         check="egress bench",
     ),
     Fault(
