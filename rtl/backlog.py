@@ -173,21 +173,25 @@ class Backlog(wiring.Component):
             reads = [of_stage[k], of_stage[0]] if k else [of_stage[0]]
             claims = tally(f"claimed_{k}", reads)
             # The claim of the last cycle is not counted yet: it is the carry of these sums, so that
-            # nobody waits for a comparison.
+            # nobody waits for a comparison. What is subtracted needs no gates to invert it.
             before = Signal(queues, name=f"before_{k}")
             m.d.sync += before.eq(self.claim[k])
             again, taken = (self.claim[n] & before for n in (k, 0))
-            value = (Cat(again.any(), claims.count[0]) + 3)[1:]  # one more, and one for the carry
-            if k:
-                left = left - (self.claim[k] & self.claim[0]).any()
-            else:
-                value = Mux(self.connects, left, value)
+            value = Signal.like(claims.value, name=f"value_{k}")
             m.d.sync += [
                 claims.target.eq(of_stage[k]),
                 claims.write.eq(self.claim[k].any()),
-                claims.value.eq(value),
+                value.eq((Cat(again.any(), claims.count[0]) + 3)[1:]),  # one, and the carry
             ]
-            left = (Cat(1, left) + Cat(~taken.any(), ~claims.count[-1]))[1 : len(claims.value) + 1]
+            if k:
+                m.d.comb += claims.value.eq(value)
+                left = left - (self.claim[k] & self.claim[0]).any()
+            else:
+                connected, everything = Signal(), Signal.like(claims.value)  # of the last cycle
+                m.d.sync += [connected.eq(self.connects), everything.eq(left)]
+                m.d.comb += claims.value.eq(Mux(connected, everything, value))
+            left = Cat(C(0, 1), left) - Cat(taken.any(), claims.count[-1])
+            left = left[1 : len(claims.value) + 1]
         m.d.comb += [self.taken.valid.eq(self.connects), self.taken.flits.eq(left)]
 
         # The one packet that is still arriving.

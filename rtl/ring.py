@@ -207,10 +207,11 @@ class Ring(wiring.Component):
             used.eq(promised.count[0] - popped.count[1]),
             also_popped.eq(pops & same),
             bound.eq(config.limit + 1 - asked_length),
-            used_popped.eq(promised.count[1] + ~head),  # without what was popped
+            # Without what was popped: a borrow. To invert what is subtracted takes no gates.
+            used_popped.eq((Cat(C(0, 1), promised.count[1]) - Cat(C(1, 1), head))[1:]),
         ]
-        left = Signal(signed(len(used) + 1))  # the pop is the carry into its lowest bit
-        m.d.comb += left.eq((Cat(C(1, 1), bound) + Cat(also_popped, ~used, C(1, 1)))[1:])
+        left = Signal(signed(len(used) + 1))  # the pop is that there was no borrow
+        m.d.comb += left.eq((Cat(also_popped, bound) - Cat(C(1, 1), used))[1:])
 
         # What is known of each queue, two cycles after what changed it.
         began, gave = Signal(), Signal()
