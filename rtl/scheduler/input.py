@@ -164,7 +164,7 @@ class Input(wiring.Component):
 
         # The connection. What it has taken is known late in the cycle, and looked at in the next,
         # when two of its flits have a slot. Bit n of `level` tells that more than n have none;
-        # `ahead` is two more than all of those, but no less than five.
+        # `ahead` is two more than all of those, as long as it is above five.
         flits, begun = Signal.like(self.taken.flits), Signal()  # of the last cycle
         ahead, opened = Signal.like(flits), Signal()
         level, level_before = Signal(3), Signal(3)
