@@ -1,8 +1,8 @@
 """Chips, hosts and the cables between them: the models of chips as their test bed.
 
 A host is the end of a link with a source and a reader behind it. With one chip, host ``n`` is at
-its port ``n``. With two, their last ports are joined by a cable, and the other ports have hosts,
-those of the first chip first.
+its port ``n``. With two, a cable joins their ports 0, and the other ports have hosts, those of the
+first chip first.
 """
 
 import json
@@ -168,12 +168,15 @@ class FabricTrial:
 
     def place(self, host: int) -> tuple[int, int]:
         """Chip and port of a host."""
-        return (0, host) if self.chips == 1 else divmod(host, self.config.switch.ports - 1)
+        if self.chips == 1:
+            return 0, host
+        chip, number = divmod(host, self.config.switch.ports - 1)
+        return chip, number + 1
 
     def port(self, chip: int, host: int) -> int:
         """The port by which a chip reaches a host."""
         at, port = self.place(host)
-        return port if at == chip else self.config.switch.ports - 1
+        return port if at == chip else 0
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Sources, destinations and classes of all packets."""
@@ -310,7 +313,7 @@ class FabricRun:
         for number, chip in enumerate(self.chips):
             rows = [(2 * n, 2 * n + 1) for n in range(hosts) if trial.place(n)[0] == number]
             if trial.chips == 2:
-                rows.append((2 * hosts + (number == 0), 2 * hosts + number))
+                rows.insert(0, (2 * hosts + (number == 0), 2 * hosts + number))
             self.groups.append(Group(chip.links, rows))
         self.operators = [self.program(n) for n in range(trial.chips)]
         self.told: dict[str, int] = dict.fromkeys(("dropped", "broken", "discarded", "parity"), 0)
@@ -330,7 +333,7 @@ class FabricRun:
         self.hosts.inputs.credit_port_limit[:] = config.port_credits
         if trial.chips == 2:
             for chip in self.chips:
-                chip.inputs.credit_port_limit[0, -1] = config.port_credits
+                chip.inputs.credit_port_limit[0, 0] = config.port_credits
         state = self.channel
         self.wires = (
             self.sources.parameters,
@@ -370,7 +373,7 @@ class FabricRun:
         i.program_valid[0] = 0
         # Behind the links to hosts all is one output.
         for link in range(trial.config.switch.ports):
-            between = trial.chips == 2 and link == trial.config.switch.ports - 1
+            between = trial.chips == 2 and link == 0
             for host in range(trial.hosts):
                 i.map_valid[0], i.map_link[0], i.map_address[0] = 1, link, host
                 i.map_port[0] = trial.port(1 - chip, host) if between else 0

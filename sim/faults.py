@@ -132,18 +132,21 @@ GRANTED = replace(
     drain=0.4,
     down=(),
 )
-CHIP = FabricTrial(  # with the fewest credits that there can be
-    config=ChipConfig(
+CHIP = FabricTrial(
+    config=ChipConfig(  # with the fewest credits that there can be
         switch=TINY.with_(name="TINY-few", ingress_flits=1024, egress_flits=1024),
         link=link_of(TINY),
     ),
     chips=2,
-    frames=40,
+    frames=60,
     sizes=(16, 40, 64),
     ber=2e-5,
     burst=20,
-    drain=0.1,
-    resets=((1, 0, 1000),),
+    drain=0.3,
+)
+# Of three ports, as the first packets are under way.
+CHIP = replace(
+    CHIP, resets=tuple((n, p, CHIP.start + k) for n, p, k in ((0, 0, 40), (0, 1, 150), (1, 1, 30)))
 )
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 

@@ -73,7 +73,7 @@ class Line:
             sfd = int(rng.integers(256))
         if rng.random() < harm / 4:
             filler = int(rng.integers(256))
-        check = header_check(bytes([sfd]) + packet[:8] + numbers)
+        check = header_check(bytes([sfd]) + packet[:8].ljust(8, b"\0") + numbers)
         crc = zlib.crc32(packet) ^ (0xFFFFFFFF if cut or rng.random() < 0.3 else 0)
         inside = packet + crc.to_bytes(4, "little")
         words = [(bytes([0xFB, *numbers, check, filler, sfd]), 1)]
