@@ -39,7 +39,7 @@ __all__ = ["WRONG", "FabricRun", "FabricTrial"]
 
 SMALLEST = 16  # bytes of a packet with room for its sequence number
 WATCHDOG = 400  # cycles without credits that are told of
-RESET = 40  # cycles of a reset, at least
+RESET = 400  # cycles of a reset, at least
 MOST_PACKETS = 1_000_000
 LOST, DISCARDED = COUNTED.index("lost"), COUNTED.index("tx_discard")
 WRONG = ("lost", "waiting", "duplicated", "reordered", "corrupted", "parity", "given_up")

@@ -73,9 +73,10 @@ class Line:
             sfd = int(rng.integers(256))
         if rng.random() < harm / 4:
             filler = int(rng.integers(256))
-        check = header_check(bytes([sfd]) + packet[:8].ljust(8, b"\0") + numbers)
         crc = zlib.crc32(packet) ^ (0xFFFFFFFF if cut or rng.random() < 0.3 else 0)
         inside = packet + crc.to_bytes(4, "little")
+        # Of less than a header, too, it is over the bytes that stand where one would be.
+        check = header_check(bytes([sfd]) + inside[:8].ljust(8, b"\0") + numbers)
         words = [(bytes([0xFB, *numbers, check, filler, sfd]), 1)]
         whole = len(inside) // 8
         words += [(inside[8 * k : 8 * k + 8], 0) for k in range(whole)]
