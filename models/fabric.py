@@ -156,6 +156,22 @@ class FabricTrial:
         return ports if self.chips == 1 else 2 * (ports - 1)
 
     @property
+    def ports(self) -> SwitchConfig:
+        """A port for the source and the sink of each host; no switch has these."""
+        switch, link = self.config.switch, self.config.link
+        flits = (2 * link.max_packet_flits + 64) * switch.classes * self.hosts
+        return SwitchConfig(
+            name="hosts",
+            ports=self.hosts,
+            flit_bytes=switch.flit_bytes,
+            classes=switch.classes,
+            ingress_flits=flits,
+            egress_flits=2 * flits,
+            min_packet_bytes=switch.min_packet_bytes,
+            max_packet_bytes=switch.max_packet_bytes,
+        )
+
+    @property
     def cables(self) -> int:
         """Cables, that between the chips included."""
         return self.hosts + self.chips - 1
@@ -283,18 +299,18 @@ class FabricRun:
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
         source, destination, traffic_class = trial.draw(rng)
-        self.ports: SwitchConfig = config.switch.with_(name="hosts", ports=max(2, hosts))
+        ports = trial.ports
         self.packets = packets(
-            self.ports,
+            ports,
             cycle=trial.start,
             source=source,
             destination=destination,
             traffic_class=traffic_class,
             length=rng.choice(trial.sizes, source.size),
         )
-        line = line_of(self.ports, shaped=False)
-        self.sources = Sources(self.ports, self.packets, line=line)
-        self.sinks = Sinks(self.ports, self.packets, line=line, repeats=True, seed=trial.seed)
+        line = line_of(ports, shaped=False)
+        self.sources = Sources(ports, self.packets, line=line)
+        self.sinks = Sinks(ports, self.packets, line=line, repeats=True, seed=trial.seed)
         self.reader = Reader(
             link, drain=trial.drain, seed=trial.seed, instances=hosts, stopped=trial.stopped
         )
