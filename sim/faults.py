@@ -408,8 +408,8 @@ FAULTS = (
         name="lost",
         meaning="a slot that found no flit is not given again",
         file="rtl/scheduler/input.py",
-        old="with m.Elif(~waiting & self.lost):",
-        new="with m.Elif(C(0, 1)):",
+        old="with m.Elif(waiting != self.lost):",
+        new="with m.Elif(waiting & ~self.lost):",
         check="scheduler bench",
     ),
     Fault(
@@ -560,8 +560,8 @@ FAULTS = (
         name="taken",
         meaning="what older stages have claimed is taken again",
         file="rtl/backlog.py",
-        old="left = (Cat(1, left)",
-        new="left = (Cat(1, announced.count[1])",
+        old="left = Cat(C(0, 1), left)",
+        new="left = Cat(C(0, 1), announced.count[1])",
         check="backlog bench",
     ),
     Fault(
