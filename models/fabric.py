@@ -156,7 +156,7 @@ class FabricTrial:
         return ports if self.chips == 1 else 2 * (ports - 1)
 
     @property
-    def ports(self) -> SwitchConfig:
+    def host_ports(self) -> SwitchConfig:
         """A port for the source and the sink of each host; no switch has these."""
         switch, link = self.config.switch, self.config.link
         flits = (2 * link.max_packet_flits + 64) * switch.classes * self.hosts
@@ -299,7 +299,7 @@ class FabricRun:
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
         source, destination, traffic_class = trial.draw(rng)
-        ports = trial.ports
+        ports = trial.host_ports
         self.packets = packets(
             ports,
             cycle=trial.start,
