@@ -30,7 +30,8 @@ class ChipConfig:
     link: LinkConfig
 
     def __post_init__(self) -> None:
-        for name in ("flit_bytes", "min_packet_bytes", "max_packet_bytes"):
+        sizes = ("flit_bytes", "min_packet_bytes", "max_packet_bytes")
+        for name in (*sizes, "line_gbps", "clock_mhz"):
             mine, its = getattr(self.switch, name), getattr(self.link, name)
             if mine != its:
                 raise ValueError(
@@ -40,6 +41,11 @@ class ChipConfig:
             raise ValueError(
                 f"channels of the link must be {self.channels} with {self.switch.ports} ports and "
                 f"{self.switch.classes} classes, not {self.link.channels}"
+            )
+        if self.link.credit_bytes < self.link.flit_bytes:
+            raise ValueError(
+                f"credit_bytes must be {self.link.flit_bytes} (flit_bytes) or more, "
+                f"not {self.link.credit_bytes}"
             )
         least = self.room_for(self.link.permit_credits)
         if self.switch.limit < least:
@@ -79,7 +85,7 @@ class ChipConfig:
     @property
     def credit_flits(self) -> int:
         """Flits that a credit stands for."""
-        return max(1, self.link.credit_bytes // self.link.flit_bytes)
+        return self.link.credit_bytes // self.link.flit_bytes
 
     def room_for(self, credits: int) -> int:
         """Flits that a queue must be able to hold for so many credits, and a copy without."""
@@ -118,7 +124,7 @@ def chip_of(config: SwitchConfig, **changes: object) -> ChipConfig:
     """
     link = link_of(config, **changes)
     credits = max(link.full_rate_credits, link.permit_credits)
-    least = credits * max(1, link.credit_bytes // link.flit_bytes) + link.max_packet_flits
+    least = credits * (link.credit_bytes // link.flit_bytes) + link.max_packet_flits
     if config.limit < least:
         queues, classes, ingress = config.queues, config.classes, config.ingress_flits
         while (limit := ingress // 2 // queues + ingress // 2 // (2 * classes)) < least:

@@ -218,9 +218,9 @@ class FabricTrial:
 
 
 class Group:
-    """Ends of links in one model, and the channels that join them to others.
+    """Ends of links in one model, and the rows of the channel model by which words come and go.
 
-    Row ``2 * cable`` of a channel model leads from the end that is told first.
+    Row ``2 * cable`` leads from a host to a chip, or from chip 0 to chip 1; the next one back.
     """
 
     def __init__(self, model: LinkModel, rows: list[tuple[int, int]]):
@@ -350,7 +350,7 @@ class FabricRun:
         if trial.chips == 2:
             for chip in self.chips:
                 chip.inputs.credit_port_limit[0, 0] = config.port_credits
-        state = self.channel
+        channel = self.channel
         self.wires = (
             self.sources.parameters,
             line,
@@ -360,7 +360,7 @@ class FabricRun:
             self.hosts.inputs,
             self.hosts.outputs,
             (self.reader.p, self.reader.state),
-            (state.state, state.rates, state.inputs, state.outputs),
+            (channel.state, channel.rates, channel.inputs, channel.outputs),
             self.channels(),
         )
 
@@ -376,7 +376,7 @@ class FabricRun:
         return found
 
     def program(self, chip: int) -> Iterator[None]:
-        """What the operator of a chip sets, entry by entry; of a class it is all ports' turn."""
+        """What the operator of a chip writes to its tables and maps, entry by entry."""
         trial, i, o = self.trial, self.chips[chip].inputs, self.chips[chip].outputs
         for host in range(trial.hosts):
             i.program_valid[0], i.program_address[0] = 1, host
@@ -468,7 +468,7 @@ class FabricRun:
     @property
     def delivered(self) -> int:
         """Packets that have come out in one piece."""
-        return int(self.sinks.state.counts[:, 0].sum())
+        return self.sinks.totals()["delivered"]
 
     @property
     def patience(self) -> int:
@@ -486,8 +486,8 @@ class FabricRun:
 
         ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken;
         ``waiting`` were never taken. Of both those to a ``stopped`` buffer are counted apart.
-        ``given_up`` are frames and packets that links have reported
-        as lost, of which some may have come.
+        ``given_up`` are frames and packets that links have reported as lost, of which some may have
+        come.
         """
         totals, trial = self.sinks.totals(), self.trial
         reset = {(chip, port) for chip, port, _ in trial.resets}

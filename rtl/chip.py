@@ -42,8 +42,8 @@ class Chip(wiring.Component):
     Throughput: all of the line each way at each port.
     Credits of a link stand for room in the queues of the ingress behind it: channel
     ``output * classes + class`` is its queue of that number, if there are 32 or fewer, else channel
-    ``class`` is for all outputs. What a packet takes at the other end is known from its class, and
-    from a map of the partner's outputs. A class leaves an egress only while the partner has room
+    ``class`` is for all outputs. Which channel a packet takes is known from its class, and from a
+    map of the partner's outputs. A class leaves an egress only while the partner has room
     for it in whatever output: its packets stand in one line, and none may wait at the head of it.
     Broken copies, which the link delivers in cut-through, go through the switch and leave poisoned.
     Source: docs/chip.md.
@@ -179,7 +179,8 @@ class Chip(wiring.Component):
                     channel.eq(header.traffic_class[:class_bits]),
                     link.released.channel.eq(released.traffic_class[:class_bits]),
                 ]
-            # Of a packet that waits for one output the class may not begin to leave for another.
+            # A class begins to leave only if there is room for it at all outputs: a packet that
+            # waited for one would hold up those behind it.
             parts = range(config.link.channels // config.switch.classes)
             permits = [link.permit.word_select(p, config.switch.classes) for p in parts]
             m.d.comb += [

@@ -46,8 +46,8 @@ def lowest(vector: Value) -> Value:
 def first(request: Value, preferred: Value) -> Value:
     """The lowest set bit of ``request`` among those of the mask ``preferred``, else of all.
 
-    One-hot, or zero without a request. The mask is a thermometer code, in which the lowest bit
-    makes no difference. Source: Gupta and McKeown, "Designing and implementing a
+    One-hot, or zero without a request. The mask is one of ``above``, whose lowest bit is never set,
+    and is not looked at. Source: Gupta and McKeown, "Designing and implementing a
     fast crossbar scheduler", IEEE Micro 19(1), 1999: thermometer-masked priority encoder.
     """
     among = request & Cat(C(0, 1), preferred[1:])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.chip_config import ChipConfig, chip_of
-from models.config import NODE, PROTO, RACK, TINY
+from models.config import NODE, PROTO, RACK, TINY, SwitchConfig
 from models.fabric import WRONG, FabricRun, FabricTrial
 from models.link.config import link_of
 from models.link.theory import error_free
@@ -19,6 +19,20 @@ FEW = ChipConfig(  # the fewest credits that there can be
     switch=TINY.with_(name="TINY-few", ingress_flits=1024, egress_flits=1024), link=link_of(TINY)
 )
 SHORT = PROTO.with_(name="PROTO-512", max_packet_bytes=512)  # its own buffers suffice for these
+MANY = SwitchConfig(  # 48 queues
+    name="TINY-16",
+    ports=3,
+    flit_bytes=8,
+    classes=16,
+    ingress_flits=1024,
+    egress_flits=16 * 272,
+    min_packet_bytes=8,
+    max_packet_bytes=64,
+    reserve_flits=1,
+    limit_flits=248,
+    endpoints=8,
+)
+CLASSES = ChipConfig(switch=MANY, link=link_of(MANY))
 CASES = [(FEW, BAD), (ChipConfig(switch=SHORT, link=link_of(SHORT)), WORSE)]
 
 
@@ -62,10 +76,28 @@ def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
     replay(config, chips=2, frames=40, drain=0.2, resets=((1, 0, start + 700),), **bad)
 
 
-def carried(**trial) -> tuple[FabricRun, dict]:
-    """A trial of two chips, six hosts, in the model and then in RTL, which must do the same."""
+@pytest.mark.verilator
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [TINY, PROTO], ids=lambda config: config.name)
+def test_rtl_with_buffers_for_the_full_rate(config):
+    replay(chip_of(config), chips=2, frames=200, **(BAD if config is TINY else WORSE))
+
+
+@pytest.mark.verilator
+def test_channels_of_classes():
+    """With more queues than channels a channel is for all outputs; the maps mean nothing."""
+    assert not CLASSES.per_output and CLASSES.channels == 16
+    trial = {"chips": 2, "frames": 60, "drain": 0.5, **BAD}
+    found = results(CLASSES, **trial)
+    assert not any(found[name] for name in WRONG) and found["delivered"] == 240
+    replay(CLASSES, **trial)
+
+
+def carried(chips: int = 2, **trial) -> tuple[FabricRun, dict]:
+    """A trial of chips of four ports, in the model and then in RTL, which must do the same."""
     config, _ = CASES[1]
-    run = FabricRun(FabricTrial(config=config, chips=2, **trial))
+    trial |= {"chips": chips}
+    run = FabricRun(FabricTrial(config=config, **trial))
     while not run.done:
         run.step()
     found = run.results()
@@ -74,8 +106,22 @@ def carried(**trial) -> tuple[FabricRun, dict]:
     # No end has counted what it was not told, or has less room than it told of.
     for counters in found["counters"].values():
         assert not any(counters[f"credit_{n}"] for n in ("healed", "excess", "overrun", "underrun"))
-    replay(config, chips=2, **trial)
+    replay(config, **trial)
     return run, found
+
+
+@pytest.mark.verilator
+def test_a_cable_that_is_cut_harms_no_other():
+    """Two hosts go on while the cable of another is cut; then what waited for that comes, too."""
+    flows = ((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0))
+    config, _ = CASES[1]
+    start = FabricTrial(config=config).start + 300
+    end = start + 5000  # less than ``pcs_lost_ns``, more than 40 packets take
+    down = ((0, start, end),)
+    run, found = carried(chips=1, flows=flows, frames=40, sizes=(512,), down=down)
+    assert found["delivered"] == found["offered"] == 160
+    completed = {n: run.packets.completed[run.packets.source == n] for n in range(4)}
+    assert max(completed[2].max(), completed[3].max()) < end < completed[1].max()
 
 
 @pytest.mark.verilator
@@ -115,11 +161,14 @@ def test_incast():
     assert words == pytest.approx(theory, rel=0.05)
 
 
-@pytest.mark.parametrize("config", [TINY, PROTO, NODE, RACK], ids=lambda config: config.name)
-def test_buffers_carry_the_full_rate_and_a_copy(config):
+@pytest.mark.parametrize(
+    "config, flits", [(TINY, 4096), (PROTO, 16_384), (NODE, 8192), (RACK, 8192)]
+)
+def test_buffers_carry_the_full_rate_and_a_copy(config, flits):
     """Each queue has room for its credits and a packet; all together have what they can use."""
     chip = chip_of(config)
     link, switch = chip.link, chip.switch
+    assert switch.ingress_flits == flits
     assert chip.channel_credits >= max(link.full_rate_credits, link.permit_credits)
     per_queue = chip.channel_credits * chip.credit_flits + switch.max_packet_flits
     assert per_queue <= switch.limit
@@ -140,6 +189,8 @@ def test_buffers_carry_the_full_rate_and_a_copy(config):
             "limit_flits must be 248 or more .permit_credits of the link, .* not 16",
         ),
         ({"link": link_of(PROTO)}, "min_packet_bytes of the link must be that of the switch, 8, "),
+        ({"link": link_of(TINY, clock_mhz=500)}, "clock_mhz of the link must be .* None, not 500"),
+        ({"link": link_of(TINY, credit_bytes=4)}, "credit_bytes must be 8 .flit_bytes. or more, "),
         ({"link": link_of(TINY, channels=2)}, "channels of the link must be 4 with 2 ports and 2 "),
     ],
 )

@@ -1,8 +1,11 @@
 # amaranth: UnusedElaboratable=no
+import numpy as np
 import pytest
 
-from models.config import NODE, TINY
+from models.classifier import ClassifierModel
+from models.config import MAX_OWED, NODE, TINY
 from models.isolator import IsolatorModel
+from models.packet import Header
 from rtl.isolator import Isolator
 from sim.verilator import run_bench
 
@@ -11,6 +14,21 @@ from sim.verilator import run_bench
 @pytest.mark.parametrize("config", [TINY, NODE], ids=lambda config: config.name)
 def test_rtl_matches_model(config):
     run_bench("isolator", Isolator(config), config, cycles=4000)
+
+
+def test_classifier_owes_no_more_than_it_may():
+    """Packets of one flit, as fast as they go; the room for them comes and goes."""
+    model, rng, owed, most = ClassifierModel(TINY), np.random.default_rng(1), 0, 0
+    i, o = model.inputs, model.outputs
+    i.enable[0] = i.enabled[0, 0] = i.i_valid[0] = i.i_payload_last[0] = 1
+    i.i_payload_data[0, 0] = Header(destination=0, source=0, length=8).pack()
+    i.i_payload_keep[0] = 255
+    for cycle in range(1000):
+        i.admit[0] = cycle < 300 or rng.random() < 0.5
+        model.step()
+        owed += int(o.i_ready[0]) - int(o.accepted[0]) - int(o.drop_valid[0])
+        most = max(most, owed)
+    assert most == MAX_OWED
 
 
 def test_model_tells_of_each_packet_and_ends_what_it_began():
