@@ -32,7 +32,7 @@ __all__ = [
 EgressInputs = namedtuple(
     "EgressInputs",
     "i_valid i_traffic_class i_flit_data i_flit_count i_flit_first i_flit_last i_flit_error "
-    "i_flit_mark i_flit_parity permit reset o_ready",
+    "i_flit_mark i_flit_parity permit flush reset o_ready",
 )
 EgressOutputs = namedtuple(
     "EgressOutputs",
@@ -42,10 +42,10 @@ EgressOutputs = namedtuple(
 EgressState = namedtuple("EgressState", "lines queues deficit front flits data")
 LINE = (
     "accepts ended in_packet owner check check_class check_first check_wrong issued memory fetch "
-    "front_head front_flits promised o sending discarding permitted stored occupancy"
+    "front_head front_flits promised o sending discarding permitted flushed doomed stored occupancy"
 )
 QUEUE = "stored head tail"
-FLIT = "count last error mark"
+FLIT = "count last error mark doomed"  # `doomed`: not for the line
 
 EMPTY = -1
 EXTRA = 5 + FRONT_FLITS  # flits of a class in the check stage and behind the queue
@@ -92,7 +92,7 @@ def egress_outputs(p, state, outputs, n):
         outputs.waiting[n] |= (state.queues[n, c].stored > 0) << c
     outputs.occupancy[n] = line.occupancy
     slot = line.o
-    outputs.o_valid[n] = slot != EMPTY and not line.discarding
+    outputs.o_valid[n] = 0
     outputs.idle[n] = (
         line.stored == 0
         and line.check == EMPTY
@@ -104,6 +104,7 @@ def egress_outputs(p, state, outputs, n):
     )
     if slot != EMPTY:
         flit = state.flits[n, slot]
+        outputs.o_valid[n] = not (line.discarding or flit.doomed)
         for word in range(p.words):
             outputs.o_payload_data[n, word] = state.data[n, slot, word]
         valid_bytes = flit.count + 1 if flit.last else p.flit_bytes
@@ -128,12 +129,15 @@ def take(state, inputs, outputs, n):
     """The line, or the flush, takes what ``o`` holds."""
     line = state.lines[n]
     outputs.delivered[n] = outputs.errored[n] = outputs.discarded[n] = 0
-    if line.o != EMPTY and (inputs.o_ready[n] or line.discarding):
-        flit = state.flits[n, line.o]
+    if line.o == EMPTY:
+        return
+    flit = state.flits[n, line.o]
+    discards = line.discarding or flit.doomed
+    if discards or inputs.o_ready[n]:
         line.o = EMPTY
         line.sending = not flit.last
         if flit.last:
-            if line.discarding:
+            if discards:
                 outputs.discarded[n] = 1
             elif flit.error:
                 outputs.errored[n] = 1
@@ -193,7 +197,8 @@ def arrive(p, state, inputs, n):
 def issue(p, state, judged, n):
     """Which flit goes on its way: its slot, or EMPTY; it is ``judged`` if that skips its queue.
 
-    It is the next of the packet under way or else the first of another, whose class has its permit.
+    It is the next of the packet under way or else the first of another, whose class has its permit
+    or is flushed; then the packet is doomed.
     """
     line = state.lines[n]
     if line.promised == FRONT_FLITS:
@@ -204,14 +209,14 @@ def issue(p, state, judged, n):
         if judged == EMPTY or behind:
             return EMPTY
         slot, c = judged, line.check_class
-        if not (line.in_packet or line.permitted >> c & 1):
+        if not (line.in_packet or (line.permitted & ~line.flushed) >> c & 1):
             return EMPTY
     else:
         if not line.in_packet:
             requests = 0
             for other in range(p.classes):
                 requests |= (state.queues[n, other].stored > 0) << other
-            requests &= line.permitted
+            requests &= line.permitted | line.flushed
             if requests == 0:
                 return EMPTY
             c = class_arbiter_pick(p, state.deficit[n], requests)
@@ -227,7 +232,11 @@ def issue(p, state, judged, n):
         refill = not line.in_packet and state.deficit[n, c] <= 0
         class_arbiter_clock(p, state.deficit[n], refill)
         state.deficit[n, c] -= 1
-    line.in_packet = not state.flits[n, slot].last
+    flit = state.flits[n, slot]
+    if not line.in_packet:
+        line.doomed = line.flushed >> c & 1
+    flit.doomed = line.doomed
+    line.in_packet = not flit.last
     line.owner = c
     return slot
 
@@ -269,6 +278,7 @@ def egress_clock(p, state, inputs, outputs, n):
     line.issued = EMPTY if passes else slot
     arrive(p, state, inputs, n)
     line.permitted = (1 << p.classes) - 1 if inputs.reset[n] else inputs.permit[n]
+    line.flushed = inputs.flush[n]
     line.accepts = accepts
 
 

@@ -39,8 +39,8 @@ __all__ = ["SwitchInputs", "SwitchModel", "SwitchOutputs", "switch_cycle"]
 
 SwitchInputs = namedtuple(
     "SwitchInputs",
-    "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user o_ready permit enable "
-    "drain reset inject program_valid program_partition program_address program_mask",
+    "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user o_ready permit flush "
+    "enable drain reset inject program_valid program_partition program_address program_mask",
 )
 SwitchOutputs = namedtuple(
     "SwitchOutputs",
@@ -111,6 +111,7 @@ def switch_parts(config: SwitchConfig, inputs: SwitchInputs, outputs: SwitchOutp
             if name != "moving"
         },
         permit=inputs.permit[0],
+        flush=inputs.flush[0],
         reset=np.zeros(n, dtype=np.int64),
         o_ready=inputs.o_ready[0],
     )
@@ -154,7 +155,8 @@ def spread(p, inputs, parts):
         classifier.enable[n] = (inputs.enable[0, word] >> bit) & 1
         classifier.drain[n] = (inputs.drain[0, word] >> bit) & 1
         classifier.reset[n] = (inputs.reset[0, word] >> bit) & 1
-        parts.egress_in.reset[n] = classifier.reset[n]
+        everything = inputs.flush[0, n] == (1 << p.classes) - 1
+        parts.egress_in.reset[n] = classifier.reset[n] or everything
         classifier.program_valid[n] = inputs.program_valid[0]
         classifier.program_partition[n] = inputs.program_partition[0]
         classifier.program_address[n] = inputs.program_address[0]

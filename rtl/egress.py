@@ -145,8 +145,11 @@ class Egress(wiring.Component):
         Bit ``c`` lets packets of class ``c`` begin to leave, in the cycle after; a packet under way
         goes on to its end. What has begun when it falls is up to ``FRONT_FLITS + 1`` flits that
         ``o`` has yet to hand over, and the rest of the last packet of them. All if not connected.
+    flush : In(classes)
+        Bit ``c`` lets packets of class ``c`` begin without a permit, in the cycle after, but to be
+        discarded: whole, whatever becomes of ``flush``, and in their turn. None passes by.
     reset : In(1)
-        Flush: in the cycles after those in which it is high, flits leave the queues but are not
+        Flush all: in the cycles after those in which it is high, flits leave the queues but are not
         sent; at its fall the packet then under way is flushed to its end. All classes are permitted
         meanwhile.
     accepts : Out(classes)
@@ -162,7 +165,8 @@ class Egress(wiring.Component):
     idle : Out(1)
         Nothing is stored, in the check stage or on its way out.
     delivered, errored, discarded : Out(1)
-        A packet's last flit is taken from ``o``, taken with an error, or flushed, in this cycle.
+        A packet's last flit is taken from ``o``, taken with an error, or discarded in it, in this
+        cycle.
     parity : Out(1)
         A flit is stored whose parity was wrong in the cycle before.
 
@@ -194,6 +198,7 @@ class Egress(wiring.Component):
             {
                 "i": In(ArrivalSignature(config)),
                 "permit": In(config.classes, init=-1 % (1 << config.classes)),
+                "flush": In(config.classes),
                 "reset": In(1),
                 "accepts": Out(config.classes, init=-1 % (1 << config.classes)),
                 "waiting": Out(config.classes),
@@ -251,14 +256,15 @@ class Egress(wiring.Component):
         behind = Signal()  # reading or fetched
         sending, discarding = Signal(), Signal()
         sends, passes = Signal(), Signal()  # ``sending`` after this cycle; a flit skips the queue
-        taken = full & (self.o.ready | discarding)
+        doomed = Signal()  # what is in ``o`` is to be discarded
+        taken = full & (self.o.ready | discarding | doomed)
         o_free, leaves = Signal(), Signal()
         promised = Signal(FRONT_FLITS)  # flits between the queues and o
         room = ~promised[-1]
         m.d.comb += [
-            self.o.valid.eq(full & ~discarding),
+            self.o.valid.eq(full & ~discarding & ~doomed),
             sends.eq(Mux(taken, ~self.o.payload.last, sending)),
-            o_free.eq(~full | self.o.ready | discarding),
+            o_free.eq(~full | self.o.ready | discarding | doomed),
         ]
         m.d.sync += [sending.eq(sends), discarding.eq(self.reset | (discarding & sends))]
 
@@ -269,7 +275,8 @@ class Egress(wiring.Component):
         permitted = self.permit | self.reset.replicate(config.classes)
         requests, may_pass = Signal(config.classes), Signal()
         in_packet = Signal()
-        m.d.sync += may_pass.eq(permitted.bit_select(self.i.traffic_class, 1))
+        passing = permitted & ~self.flush
+        m.d.sync += may_pass.eq(passing.bit_select(self.i.traffic_class, 1))
         owner, chosen = self.owner, Signal(config.classes)  # one-hot or zero
         gets, puts, stores = (Signal(config.classes, name=n) for n in ("gets", "puts", "stores"))
         issues, goes = Signal(), Signal()  # a flit leaves a queue; it does, or passes by
@@ -307,7 +314,7 @@ class Egress(wiring.Component):
                 m.d.sync += level.eq(stepped(level, puts[c], above[0]))
             m.d.sync += [
                 before.eq(stored),
-                requests[c].eq(holds & permitted[c]),
+                requests[c].eq(holds & (permitted[c] | self.flush[c])),
                 self.accepts[c].eq(~above[1]),
             ]
         if config.classes == 1:
@@ -356,6 +363,19 @@ class Egress(wiring.Component):
         with m.If(goes):
             m.d.sync += [owner.eq(Mux(passes, stores, chosen)), in_packet.eq(~last)]
 
+        # A packet that begins in a flush is discarded. Its class is known a cycle later, and what
+        # passes by comes later yet, or is of a packet that was not flushed.
+        begun = Signal()  # in the last cycle
+        flushed = [Signal(config.classes, name=f"flushed_{n}") for n in range(2)]
+        dooms, was_doomed = Signal(), Signal()  # what went in the last cycle
+        m.d.comb += dooms.eq(Mux(begun, (owner & flushed[1]).any(), was_doomed))
+        m.d.sync += [
+            begun.eq(goes & ~in_packet),
+            flushed[0].eq(self.flush),
+            flushed[1].eq(flushed[0]),
+            was_doomed.eq(dooms),
+        ]
+
         # The register at the memory's output is that of the block RAM, which nothing is written to
         # while it reads it: what is held was stored in an earlier cycle.
         output, fetch = Signal(layout, reset_less=True), Signal(layout, reset_less=True)
@@ -366,14 +386,18 @@ class Egress(wiring.Component):
             fetched.eq(reading),
             fetch.eq(output),
         ]
+        doomed_in_reading, doomed_in_fetch = Signal(), Signal()
+        m.d.sync += [doomed_in_reading.eq(dooms), doomed_in_fetch.eq(doomed_in_reading)]
 
         # Front and port register.
-        m.submodules.front = front = Memory(shape=layout, depth=FRONT_FLITS, init=[])
+        queued = data.StructLayout({"flit": layout, "doomed": 1})
+        m.submodules.front = front = Memory(shape=queued, depth=FRONT_FLITS, init=[])
         enter, first_of_front = front.write_port(), front.read_port(domain="comb")
         enters, fronted = fetched | passes, Signal(FRONT_FLITS)
-        entering, leaving = Signal(layout), Signal(layout)
+        entering, leaving = Signal(queued), Signal(queued)
         m.d.comb += [
-            entering.eq(Mux(fetched, fetch.as_value(), arriving.as_value())),
+            entering.flit.eq(Mux(fetched, fetch.as_value(), arriving.as_value())),
+            entering.doomed.eq(Mux(fetched, doomed_in_fetch, in_packet & dooms)),
             leaving.eq(Mux(fronted[0], first_of_front.data.as_value(), entering.as_value())),
             leaves.eq(o_free & (fronted[0] | enters)),
             enter.data.eq(entering),
@@ -387,25 +411,28 @@ class Egress(wiring.Component):
             m.d.sync += fronted.eq(stepped(fronted, ~o_free))
         with m.If(goes != leaves):
             m.d.sync += promised.eq(stepped(promised, goes))
-        reached = [exceeds(leaving.count, n) for n in range(config.flit_bytes - 1)]
+        shown = leaving.flit
+        reached = [exceeds(shown.count, n) for n in range(config.flit_bytes - 1)]
         with m.If(o_free):
             m.d.sync += [
                 full.eq(fronted[0] | enters),
-                self.o.payload.data.eq(leaving.data),
-                self.o.payload.keep.eq(Cat(C(1, 1), *(~leaving.last | n for n in reached))),
-                self.o.payload.last.eq(leaving.last),
-                self.o.payload.user.eq(Cat(leaving.error, leaving.mark)),
+                doomed.eq(leaving.doomed),
+                self.o.payload.data.eq(shown.data),
+                self.o.payload.keep.eq(Cat(C(1, 1), *(~shown.last | n for n in reached))),
+                self.o.payload.last.eq(shown.last),
+                self.o.payload.user.eq(Cat(shown.error, shown.mark)),
             ]
 
         # Events.
         m.d.comb += self.waiting.eq(held)
         ends, errs = taken & self.o.payload.last, self.o.payload.user[0]
+        discards = discarding | doomed
         m.d.comb += [
             self.idle.eq(
                 ~(self.checked | held.any() | issued | reading | fetched | fronted[0] | full)
             ),
-            self.discarded.eq(ends & discarding),
-            self.errored.eq(ends & ~discarding & errs),
-            self.delivered.eq(ends & ~discarding & ~errs),
+            self.discarded.eq(ends & discards),
+            self.errored.eq(ends & ~discards & errs),
+            self.delivered.eq(ends & ~discards & ~errs),
         ]
         return m

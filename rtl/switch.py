@@ -55,6 +55,9 @@ class Switch(wiring.Component):
     permit : In(classes).array(ports)
         Per output port: classes whose packets may begin to leave, as in ``rtl.egress``; all of them
         if it is not connected.
+    flush : In(classes).array(ports)
+        Per output port: classes whose packets are discarded instead of beginning to leave, from the
+        next cycle on, as in ``rtl.egress``. If all classes are, a packet on its way out is, too.
     waiting : Out(classes).array(ports)
         Per output port: classes of which a flit waits in its egress, for ``permit`` or its turn.
     enable : In(ports)
@@ -95,6 +98,7 @@ class Switch(wiring.Component):
                 "i": In(packets).array(ports),
                 "o": Out(packets).array(ports),
                 "permit": In(config.classes, init=-1 % (1 << config.classes)).array(ports),
+                "flush": In(config.classes).array(ports),
                 "waiting": Out(config.classes).array(ports),
                 "enable": In(ports),
                 "drain": In(ports),
@@ -177,7 +181,8 @@ class Switch(wiring.Component):
                 scheduler.accepts[n].eq(egress.accepts),
                 egress.permit.eq(self.permit[n]),
                 self.waiting[n].eq(egress.waiting),
-                egress.reset.eq(self.reset[n]),
+                egress.flush.eq(self.flush[n]),
+                egress.reset.eq(self.reset[n] | self.flush[n].all()),
                 self.egress_occupancy[n].eq(egress.occupancy),
                 self.delivered[n].eq(egress.delivered),
                 self.errored[n].eq(egress.errored),

@@ -25,10 +25,10 @@ class Driver:
         self.taken: list[int] = []  # data of the flits that left
         self.events: Counter[str] = Counter()
 
-    def step(self, flit=None, reset=0, permit=0b11):
+    def step(self, flit=None, reset=0, permit=0b11, flush=0):
         """``flit`` is (data, class, first, last)."""
         inputs = self.model.inputs
-        inputs.permit[0] = permit
+        inputs.permit[0], inputs.flush[0] = permit, flush
         inputs.i_valid[0] = flit is not None
         if flit is not None:
             data, inputs.i_traffic_class[0], first, last = flit
@@ -144,6 +144,24 @@ def test_model_discards_what_has_no_permit(config):
     for _ in range(20):
         outputs = driver.step(reset=1, permit=0)
     assert outputs.idle[0] and driver.taken == [] and driver.events["discarded"] == 10
+
+
+def test_model_discards_a_class_that_is_flushed_and_sends_the_others():
+    """Without a permit, too; a packet goes on as it has begun: sent, or discarded."""
+    driver, length = Driver(), 8
+    packets = [(n, 1, n % length == 0, n % length == length - 1) for n in range(3 * length)]
+    # The first has begun as the flush begins, the second as it ends; the third stays.
+    for n, flit in enumerate(packets):
+        driver.step(flit, permit=0b11 if n < 4 else 0b01, flush=0b10 if 4 <= n < 16 else 0)
+        if flit[3]:
+            driver.step((100 + n, 0, 1, 1), permit=0b01)
+    for _ in range(20):
+        outputs = driver.step(permit=0b01)
+    assert driver.taken == [*range(length), 107, 115, 123]
+    assert driver.events["discarded"] == 1 and outputs.occupancy[0] == length
+    for _ in range(20):
+        outputs = driver.step(permit=0, flush=0b10)
+    assert driver.events["discarded"] == 2 and outputs.idle[0] and len(driver.taken) == 11
 
 
 def test_model_permit_acts_in_the_cycle_after():

@@ -120,10 +120,17 @@ class Traffic:
 
 
 class Scoreboard:
-    """Packets leave whole, in the order of their class; only a reset makes one disappear."""
+    """Packets leave whole, in the order of their class; only a reset or a flush takes one away.
 
-    def __init__(self, classes: int):
+    Parameters
+    ----------
+    flushable : int
+        Bit ``c`` is set if class ``c`` is ever flushed.
+    """
+
+    def __init__(self, classes: int, flushable: int):
         self.waiting: list[deque[Packet]] = [deque() for _ in range(classes)]
+        self.flushable = flushable
         self.sending: list[tuple[bytes, int, int, int]] = []
         self.finished = self.lost = self.resets = 0
 
@@ -138,10 +145,12 @@ class Scoreboard:
         self.finished += not self.sending
 
     def begin(self, flit: tuple[bytes, int, int, int]) -> list[tuple[bytes, int, int, int]]:
-        for queue in self.waiting:
+        for c, queue in enumerate(self.waiting):
             for n, packet in enumerate(queue):
                 if packet.expected[0] == flit:
-                    assert n == 0 or self.resets, "a packet was lost or overtaken"
+                    assert n == 0 or self.resets or self.flushable >> c & 1, (
+                        "a packet was lost or overtaken"
+                    )
                     for _ in range(n + 1):
                         queue.popleft()
                     self.lost += n
@@ -163,7 +172,7 @@ def ready_pattern(name: str, rng: np.random.Generator):
 
 
 class Permits:
-    """``permit``: each class comes and goes by itself, now and then for long."""
+    """``permit`` or ``flush``: each class comes and goes by itself, now and then for long."""
 
     def __init__(self, config: SwitchConfig, rng: np.random.Generator):
         self.everything = (1 << config.classes) - 1
@@ -194,8 +203,27 @@ async def holds_what_has_no_permit(dut, ready: str, longest: int, resets: bool) 
     await run(dut, 1.0, ready, longest, resets=resets, permits=True)
 
 
-async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permits: bool) -> None:
-    """One random case; without ``permits`` every class has its permit all the time."""
+@cocotb.test()
+@cocotb.parametrize(ready=["always", "bursts"], longest=[1, 20], permits=[False, True])
+async def discards_what_is_flushed(dut, ready: str, longest: int, permits: bool) -> None:
+    load = 0.3 if ready == "always" else 1.0
+    await run(dut, load, ready, longest, resets=False, permits=permits, flushes=True)
+
+
+async def run(
+    dut,
+    load: float,
+    ready: str,
+    longest: int,
+    *,
+    resets: bool,
+    permits: bool,
+    flushes: bool = False,
+) -> None:
+    """One random case; without ``permits`` every class has its permit all the time.
+
+    With ``flushes`` the highest class is flushed now and then; if lines are always ready, all are.
+    """
     config = bench_config()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     model = EgressModel(config)
@@ -227,13 +255,23 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
             goals |= {"not accepted"}
         if load == 1 and config.classes > 1 and not permits:
             goals |= {"another class at full speed"}
-    if resets:
+    if resets or flushes:
         goals |= {"discarded"}
+    if flushes:
+        goals |= {"doomed after others of its class were sent"}
+        if longest > 1 and config.max_packet_flits > 1:
+            goals |= {"doomed beyond the flush", "went on in a flush"}
+            if ready == "always" and not permits:
+                goals |= {"doomed, passed by"}
+        if permits:
+            goals |= {"doomed without its permit"}
     seen = Coverage(goals)
 
     traffic = Traffic(config, rng, min(longest, config.max_packet_flits))
-    scoreboard, pattern = Scoreboard(config.classes), ready_pattern(ready, rng)
-    permit = Permits(config, rng)
+    permit, flush = Permits(config, rng), Permits(config, rng)
+    highest = 1 << (config.classes - 1)
+    flushable = (permit.everything if ready == "always" else highest) if flushes else 0
+    scoreboard, pattern = Scoreboard(config.classes, flushable), ready_pattern(ready, rng)
     hold = "held while another went on" if config.classes > 1 else "held"
     delay = 2 * config.iterations + 4  # cycles from a decision to the first flit
     accepted: deque[int] = deque(maxlen=delay)  # what the egress accepted in these cycles
@@ -287,13 +325,15 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
             inputs.permit[0] = permit.next()
         elif permits and active and first >= 0:  # the class that comes first is held
             inputs.permit[0] &= ~(1 << first)
+        inputs.flush[0] = ~flush.next() & flushable if active and (seen[hold] or not permits) else 0
 
         # What happens to the flit in the check stage, and to the line.
         arrived = line["check"]
         discarded = arrived != EMPTY and line["ended"] and not line["check_first"]
         before = line["in_packet"], line["owner"]
         queued = state.queues["stored"][0].copy()
-        permitted, room = int(line["permitted"]), line["promised"] < FRONT_FLITS
+        permitted, flushed = int(line["permitted"]), int(line["flushed"])
+        room, doomed = line["promised"] < FRONT_FLITS, bool(line["doomed"])
         moving = any(line[stage] != EMPTY for stage in ("issued", "memory", "fetch"))
         await bench.step()
         accepted.append(int(outputs.accepts[0]))
@@ -313,11 +353,20 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
         went = int(line["issued"]) // slots if line["issued"] != EMPTY else -1
         if passed:
             went = int(arrived) // slots
-        lacks = [c for c in range(config.classes) if queued[c] and not permitted >> c & 1]
-        assert went < 0 or before[0] or permitted >> went & 1, "begun without its permit"
+        may = permitted | flushed
+        lacks = [c for c in range(config.classes) if queued[c] and not may >> c & 1]
+        assert went < 0 or before[0] or may >> went & 1, "begun without its permit"
         if before[0]:
             lacks = [c for c in lacks if c != before[1]]
             seen["went on without its permit"] += went >= 0 and not permitted >> went & 1
+            seen["went on in a flush"] += went >= 0 and flushed >> went & 1 and not doomed
+            seen["doomed beyond the flush"] += went >= 0 and doomed and not flushed >> went & 1
+            seen["doomed, passed by"] += passed and doomed
+        elif went >= 0 and flushed >> went & 1:
+            seen["doomed without its permit"] += not permitted >> went & 1
+            seen["doomed after others of its class were sent"] += seen[f"sent {went}"] > 0
+        elif went >= 0:
+            seen[f"sent {went}"] += 1
         seen["held"] += bool(lacks) and room
         seen["held while another went on"] += bool(lacks) and went >= 0 and went not in lacks
         seen["kept from passing by"] += (
@@ -351,5 +400,7 @@ async def run(dut, load: float, ready: str, longest: int, *, resets: bool, permi
     assert seen["delivered"] + seen["errored"] == scoreboard.finished
     lost = scoreboard.lost + sum(map(len, scoreboard.waiting))
     assert seen["discarded"] == lost and scoreboard.finished + lost == sent
-    assert resets or lost == 0
+    assert resets or flushes or lost == 0
+    kept = [queue for c, queue in enumerate(scoreboard.waiting) if not flushable >> c & 1]
+    assert resets or not any(kept), "lost without a flush"
     dut._log.info("%d packets, %s", sent, dict(seen))

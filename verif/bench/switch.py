@@ -37,7 +37,7 @@ QUALIFIED = {
 BROKEN = (Broken.INPUT, Broken.KEEP, Broken.SHORT, Broken.LONG, Broken.STALL)
 DROPS = (Drop.LENGTH, Drop.OPERATION, Drop.TRAFFIC_CLASS, Drop.NO_ROUTE)
 ACTIONS = ("disable", "drain", "reset", "inject", "stop", "hold", "hold")
-ACTIONS += ("route", "unroute", "expel", "admit")
+ACTIONS += ("route", "unroute", "expel", "admit", "flush", "flush all")
 BY_CONTROLS = {Drop.NO_ROUTE, Drop.PARTITION, Drop.DISABLED}  # how a good frame can be dropped
 PARTITIONS = 4
 
@@ -64,7 +64,7 @@ class Frame:
 class Event:
     """Something that the operator does at ``port`` in ``cycle``, and undoes after ``cycles``.
 
-    ``hold`` takes the permit of the class ``cycle % classes``.
+    ``hold`` takes the permit of the class ``cycle % classes``, and ``flush`` has it discarded.
     """
 
     action: str
@@ -161,7 +161,8 @@ def held(config: SwitchConfig, model: SwitchModel, port: int) -> int:
     """Classes that have no permit while a packet of theirs waits for one, and others go on."""
     slots, line = config.egress_depth + EXTRA, model.parts.egress.lines[port]
     stored = model.parts.egress.queues["stored"][port]
-    waiting = sum(1 << c for c in range(config.classes) if stored[c]) & ~line["permitted"]
+    waiting = sum(1 << c for c in range(config.classes) if stored[c])
+    waiting &= ~(line["permitted"] | line["flushed"])
     gone = line["issued"]
     if gone == EMPTY or waiting >> (gone // slots) & 1:
         return 0
@@ -181,7 +182,8 @@ class World:
         self.held = 0  # mask of ports that the operator wants in reset
         self.resets: set[int] = set()  # ports in reset: also until they are idle
         self.starting: set[int] = set()  # ports whose reset begins in this cycle
-        self.touched: set[int] = set()  # ports that were in reset
+        # Ports and classes of which what was under way may have been discarded.
+        self.touched: set[tuple[int, int]] = set()
         self.programs: deque[tuple[int, int, int]] = deque()  # not taken yet
         self.told = Counter()  # events of the egresses
         self.injects = any(event.action == "inject" for event in scenario.events)
@@ -196,13 +198,17 @@ class World:
     def drive(self, cycle: int) -> None:
         """Inputs of this cycle."""
         config, i = self.config, self.model.inputs
-        masks, closed = Counter(), [0] * config.ports
+        masks, closed, flushed = Counter(), [0] * config.ports, [0] * config.ports
         self.starting.clear()
         for event in self.scenario.events:
             if event.cycle <= cycle < event.cycle + event.cycles:
                 masks[event.action] |= 1 << event.port
                 if event.action == "hold":
                     closed[event.port] |= 1 << event.cycle % config.classes
+                elif event.action == "flush":
+                    flushed[event.port] |= 1 << event.cycle % config.classes
+                elif event.action == "flush all":
+                    flushed[event.port] = (1 << config.classes) - 1
             if event.cycle != cycle:
                 continue
             if event.action == "reset":
@@ -217,7 +223,7 @@ class World:
         self.starting -= self.resets
         for port in self.starting:
             self.resets.add(port)
-            self.touched.add(port)
+            self.touched |= {(port, c) for c in range(config.classes)}
             source = self.sources[port]
             self.seen["reset in a packet"] += bool(source.flits)
             source.flits.clear()  # its link went down: the rest of the frame never comes
@@ -235,6 +241,8 @@ class World:
             ready = n in self.resets or self.rng.random() < self.scenario.ready[n]
             i.o_ready[0, n] = (ready or cycle > self.horizon) and not masks["stop"] >> n & 1
             i.permit[0, n] = ~closed[n] & ((1 << config.classes) - 1)
+            i.flush[0, n] = flushed[n]
+            self.touched |= {(n, c) for c in range(config.classes) if flushed[n] >> c & 1}
             self.send(n, source)
 
     def send(self, n: int, source: Source) -> None:
@@ -295,8 +303,12 @@ class World:
                 seen["output waits"] += not i.o_ready[0, n]
                 if i.o_ready[0, n]:
                     self.receive(n)
-            if n in self.starting:  # the rest of what is on the line is discarded
+            everything = int(i.flush[0, n]) == (1 << self.config.classes) - 1
+            if n in self.starting or everything:  # the rest of what is on the line is discarded
                 self.partial[n].clear()
+            discards = int(o.discarded[0, 0]) >> n & 1
+            seen["flushed"] += discards and n not in self.resets and not everything
+            seen["all flushed"] += discards and n not in self.resets and everything
             if n in self.resets and not self.held >> n & 1 and int(o.idle[0, 0]) >> n & 1:
                 for ticket, _ in source.undecided:
                     board.drop(ticket)
@@ -335,7 +347,7 @@ class World:
         self.board.deliver(packet, error=error)
 
     def finish(self) -> None:
-        """All that is still under way must have been taken by a reset of its output."""
+        """All that is still under way must have been taken by a reset or flush of its output."""
         discarded = self.told["discarded"]
         if not self.touched:
             assert discarded == 0
@@ -346,7 +358,7 @@ class World:
         ]
         for ticket in missing:
             header = Header.unpack(self.board.flow_of_ticket[ticket])
-            if header.destination % self.config.ports in self.touched:
+            if (header.destination % self.config.ports, header.traffic_class) in self.touched:
                 self.board.drop(ticket)
         assert len(missing) == discarded, f"{len(missing)} packets missing, {discarded} discarded"
         counts = self.board.finish()
@@ -440,6 +452,11 @@ def long_scenario(config: SwitchConfig, rng: np.random.Generator, cycles: int) -
         Event("hold", hot, config.classes * (c * cycles // config.classes**2) + c, cycles // 3)
         for c in range(config.classes)
     ]
+    # And long enough that packets of a class come meanwhile, and of all.
+    for c in range(config.classes):
+        start = config.classes * ((c * cycles + cycles // 2) // config.classes**2) + c
+        events.append(Event("flush", (hot + 1) % ports, start, cycles // 8))
+    events.append(Event("flush all", (hot + 1) % ports, cycles // 4, cycles // 8))
     count = max(8, cycles // (least + 5))
     return Scenario(
         frames=[[frame() for _ in range(count)] for _ in range(ports)],
@@ -482,8 +499,8 @@ async def meets_every_case(dut) -> None:
     """One long run of everything; ends with the list of what it must have met."""
     config = bench_config()
     wanted = [*REASONS, "delivered", "errored", "output waits", "reset", "discarded"]
-    wanted += ["parity", "reset in a packet", "programmed in a packet"]
-    wanted += ["held while another went on"] * (config.classes > 1)
+    wanted += ["parity", "reset in a packet", "programmed in a packet", "all flushed"]
+    wanted += ["held while another went on", "flushed"] * (config.classes > 1)
     if config.limit < CYCLES // 16:
         wanted += ["input waits", "marked"]
     bench, seen = lockstep(dut, config), Coverage(wanted)

@@ -43,7 +43,11 @@ class EgressProof(wiring.Component):
         config = self.config
         m.submodules.dut = dut = self.dut
         wiring.connect(m, wiring.flipped(self.o), dut.o)
-        m.d.comb += [dut.permit.eq(self.permit), dut.reset.eq(self.reset)]
+        m.d.comb += [
+            dut.permit.eq(self.permit),
+            dut.flush.eq(self.flush),
+            dut.reset.eq(self.reset),
+        ]
 
         running = Signal()  # one clock edge since reset
         m.d.sync += running.eq(1)
@@ -114,9 +118,9 @@ class EgressProof(wiring.Component):
         ]
         m.d.comb += Assert(~dut.idle | ~dut.o.valid)
 
-        # A packet begins to leave only with its permit, or in a reset, in the cycle before.
+        # A packet begins to leave only with its permit, in a flush or in a reset, a cycle before.
         permitted = Signal(config.classes, init=-1 % (1 << config.classes))
-        m.d.sync += permitted.eq(self.permit | self.reset.replicate(config.classes))
+        m.d.sync += permitted.eq(self.permit | self.flush | self.reset.replicate(config.classes))
         m.d.comb += Assert((dut.begins & ~permitted) == 0)
 
         # Stream law, but for reset, which acts in the cycle after.
@@ -142,8 +146,9 @@ class EgressProof(wiring.Component):
         owner, place = Signal.like(self.i.traffic_class), Signal(2)
         number = Cat(owner, place)
         within = Signal()
-        ever = Signal(self.config.classes)  # classes that have had a permit
-        m.d.sync += ever.eq(ever | self.permit | self.reset.replicate(len(ever)))
+        ever = Signal(self.config.classes)  # classes that have had a permit when not flushed
+        permitted = self.permit | self.reset.replicate(len(ever))
+        m.d.sync += ever.eq(ever | (permitted & ~self.flush))
         taken = dut.o.valid & dut.o.ready
         with m.If(dut.o.valid):
             with m.If(within):
