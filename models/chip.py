@@ -9,6 +9,11 @@ from models.isolator import IsolatorModel, isolator_clock, isolator_outputs
 from models.link.channel_map import ChannelMapModel, channel_map_clock, channel_map_outputs
 from models.link.link import CREDIT, LinkModel, links_clock, links_outputs
 from models.link.wire import COUNTED
+from models.output_watchdog import (
+    OutputWatchdogModel,
+    output_watchdog_clock,
+    output_watchdog_outputs,
+)
 from models.record import allocate
 from models.switch import SwitchModel, switch_clock, switch_outputs
 
@@ -30,13 +35,14 @@ SWITCH_OUTPUTS = [
     *("ingress_occupancy", "egress_occupancy"),
 ]
 MAP = [f"map_{name}" for name in ("valid", "link", "address", "port")]
-ChipInputs = namedtuple("ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *MAP])
-ChipOutputs = namedtuple("ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "map_ready"])
+DEATH = ["dead_output_timeout", "revive"]
+ChipInputs = namedtuple("ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *DEATH, *MAP])
+ChipOutputs = namedtuple("ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready"])
 # Axis 0 of what a switch has is its instance, of which there is one; of all others the port.
 Parts = namedtuple(
     "Parts",
-    "switch_p switch_i switch_o switch links_i links_o isolator isolator_i isolator_o map map_i "
-    "map_o flit_bytes classes per_output",
+    "switch_p switch_i switch_o switch links_i links_o isolator isolator_i isolator_o "
+    "watchdog watchdog_i watchdog_o map map_i map_o flit_bytes classes per_output",
 )
 
 
@@ -46,6 +52,9 @@ def chip_offers(inputs, parts):
     switch_outputs(parts.switch_p, parts.switch_o, parts.switch)
     for n in range(parts.isolator.size):
         parts.isolator_i.reset[n] = inputs.reset[0, n >> 6] >> (n & 63) & 1
+        output_watchdog_outputs(parts.watchdog, parts.watchdog_o, n)
+        dead = parts.switch_i.flush[0, n] = parts.watchdog_o.dead[n]
+        parts.isolator_i.flush[n] = dead == (1 << parts.classes) - 1
         parts.isolator_i.accepted[n] = parts.switch_o.accepted[0, n >> 6] >> (n & 63) & 1
         isolator_outputs(parts.flit_bytes, parts.isolator, parts.isolator_i, parts.isolator_o, n)
         link, header = parts.links_i, parts.links_i.i_payload_data[n, 0]
@@ -76,6 +85,11 @@ def chip_settles(inputs, outputs, parts):
             for output in range(1, parts.switch_p.ports):
                 permits &= permit >> output * parts.classes
         parts.switch_i.permit[0, n] = permits
+        death = parts.watchdog_i
+        death.waiting[n], death.permit[n] = parts.switch_o.waiting[0, n], permits
+        death.offered[n] = parts.isolator_o.to_link_valid[n]
+        death.taken[n] = parts.isolator_i.to_link_ready[n]
+        death.revive[n] = inputs.revive[0, n >> 6] >> (n & 63) & 1
         idle = parts.switch_o.idle[0, n >> 6] >> (n & 63) & 1
         if idle and not parts.isolator_o.idle[n]:
             parts.switch_o.idle[0, n >> 6] ^= 1 << (n & 63)
@@ -86,6 +100,7 @@ def chip_settles(inputs, outputs, parts):
     switch_clock(parts.switch_p, parts.switch_i, parts.switch_o, parts.switch)
     for n in range(parts.isolator.size):
         isolator_clock(parts.isolator, parts.isolator_i, parts.isolator_o, n)
+        output_watchdog_clock(parts.watchdog, parts.watchdog_i, n)
         channel_map_clock(parts.map, parts.map_i, parts.map_o, n)
 
 
@@ -102,6 +117,7 @@ class ChipModel:
         self.switch = SwitchModel(config.switch)
         self.links = LinkModel(config.link, ports)
         self.isolator = IsolatorModel(config.switch, ports)
+        self.watchdog = OutputWatchdogModel(config.switch, ports)
         self.map = ChannelMapModel(config.switch, ports)
         self.inputs = self._record(ChipInputs, self.switch.inputs, self.links.inputs)
         self.outputs = self._record(ChipOutputs, self.switch.outputs, self.links.outputs)
@@ -116,8 +132,11 @@ class ChipModel:
                 shapes[name] = getattr(switch, name).shape
             elif name in (*LINK_INPUTS, *LINK_OUTPUTS):
                 shapes[name] = (1, *getattr(links, name).shape)
-        if "link_enable" in shapes:
-            shapes["link_enable"] = (1, self.config.switch.ports)
+        for name in ("link_enable", "dead_output_timeout", "dead"):
+            if name in shapes:
+                shapes[name] = (1, self.config.switch.ports)
+        if "revive" in shapes:
+            shapes["revive"] = switch.reset.shape
         return allocate(kind, shapes)
 
     def _join(self) -> None:
@@ -131,6 +150,9 @@ class ChipModel:
             released_valid=s.outputs.released_valid[0],
         )
         n.outputs = n.outputs._replace(**{name: getattr(o, name)[0] for name in LINK_OUTPUTS})
+        watchdog = self.watchdog
+        watchdog.inputs = watchdog.inputs._replace(timeout=i.dead_output_timeout[0])
+        watchdog.outputs = watchdog.outputs._replace(dead=o.dead[0])
         flit = ("payload_data", "payload_keep", "payload_last", "payload_user")
         port = self.isolator
         for name in ("valid", *flit):
@@ -156,7 +178,7 @@ class ChipModel:
 
     def reset(self) -> None:
         """The state after reset."""
-        for part in (self.switch, self.links, self.isolator, self.map):
+        for part in (self.switch, self.links, self.isolator, self.watchdog, self.map):
             part.reset()
         self.parts = Parts(
             switch_p=self.switch.p,
@@ -168,6 +190,9 @@ class ChipModel:
             isolator=self.isolator.state,
             isolator_i=self.isolator.inputs,
             isolator_o=self.isolator.outputs,
+            watchdog=self.watchdog.state,
+            watchdog_i=self.watchdog.inputs,
+            watchdog_o=self.watchdog.outputs,
             map=self.map.state,
             map_i=self.map.inputs,
             map_o=self.map.outputs,

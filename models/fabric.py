@@ -23,6 +23,7 @@ from models.link.config import DownPolicy
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
+from models.output_watchdog import TIMEOUT_BITS
 from models.record import flat
 from models.traffic import (
     Sinks,
@@ -76,6 +77,11 @@ class FabricTrial:
     resets : tuple of (int, int, int) triples
         A chip, a port of it, and the cycle from which it is not enabled and in reset, until it is
         idle. What is on its way through that port may be lost, and nothing else.
+    timeout : int
+        ``dead_output_timeout`` of ports with a host, in cycles; that of a port with another chip is
+        twice as long. With 0 no output ever dies.
+    revives : tuple of (int, int, int) triples
+        A chip, a port of it, and the cycle in which its output is revived.
     seed : int
         Of packets, errors and hosts.
     """
@@ -93,6 +99,8 @@ class FabricTrial:
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
     resets: tuple[tuple[int, int, int], ...] = ()
+    timeout: int = 0
+    revives: tuple[tuple[int, int, int], ...] = ()
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -129,12 +137,16 @@ class FabricTrial:
                     f"one, not {(cable, start, end)}"
                 )
 
-        for chip, port, start in self.resets:
-            if not (0 <= chip < self.chips and 0 <= port < self.config.switch.ports and start >= 0):
-                raise ValueError(
-                    f"resets must have a chip, 0 to {self.chips - 1}, a port, 0 to "
-                    f"{self.config.switch.ports - 1}, and a cycle, not {(chip, port, start)}"
-                )
+        ports, most = self.config.switch.ports, (1 << TIMEOUT_BITS - 1) - 1
+        for name in ("resets", "revives"):
+            for chip, port, start in getattr(self, name):
+                if not (0 <= chip < self.chips and 0 <= port < ports and start >= 0):
+                    raise ValueError(
+                        f"{name} must have a chip, 0 to {self.chips - 1}, a port, 0 to "
+                        f"{ports - 1}, and a cycle, not {(chip, port, start)}"
+                    )
+        if not 0 <= self.timeout <= most:
+            raise ValueError(f"timeout must be 0 to {most}, not {self.timeout}")
 
     def dump(self) -> str:
         """All of it as JSON."""
@@ -145,7 +157,7 @@ class FabricTrial:
         """Inverse of :meth:`dump`."""
         values = json.loads(text)
         values |= {"config": ChipConfig.of(values["config"]), "sizes": tuple(values["sizes"])}
-        for name in ("flows", "down", "stopped", "resets"):
+        for name in ("flows", "down", "stopped", "resets", "revives"):
             values[name] = tuple(tuple(entry) for entry in values[name])
         return cls(**values)
 
@@ -333,6 +345,7 @@ class FabricRun:
             self.groups.append(Group(chip.links, rows))
         self.operators = [self.program(n) for n in range(trial.chips)]
         self.told: dict[str, int] = dict.fromkeys(("dropped", "broken", "discarded", "parity"), 0)
+        self.dead = np.zeros((trial.chips, config.switch.ports), dtype=np.int64)
         self.counts = np.zeros((trial.chips + 1, len(COUNTED)), dtype=np.int64)
         for model in (self.hosts, *(chip.links for chip in self.chips)):
             i = model.inputs
@@ -346,10 +359,12 @@ class FabricRun:
             i.credit_port_limit[:] = (1 << CREDIT_COUNTER_BITS) - 1
         for chip in self.chips:
             chip.inputs.enable[:] = (1 << config.switch.ports) - 1
+            chip.inputs.dead_output_timeout[:] = trial.timeout
         self.hosts.inputs.credit_port_limit[:] = config.port_credits
         if trial.chips == 2:
             for chip in self.chips:
                 chip.inputs.credit_port_limit[0, 0] = config.port_credits
+                chip.inputs.dead_output_timeout[0, 0] = 2 * trial.timeout
         channel = self.channel
         self.wires = (
             self.sources.parameters,
@@ -412,7 +427,7 @@ class FabricRun:
             i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
 
     def reset(self) -> None:
-        """Resets that begin or end in this cycle."""
+        """Resets that begin or end in this cycle, and outputs that are revived."""
         for chip, port, start in self.trial.resets:
             i, o = self.chips[chip].inputs, self.chips[chip].outputs
             word, bit = port >> 6, 1 << (port & 63)
@@ -422,6 +437,10 @@ class FabricRun:
             elif i.reset[0, word] & bit and self.cycle >= start + RESET and o.idle[0, word] & bit:
                 i.reset[0, word] &= ~bit
                 i.enable[0, word] |= bit
+        for chip, port, cycle in self.trial.revives:
+            word, bit = port >> 6, 1 << (port & 63)
+            if self.cycle in (cycle, cycle + 1):
+                self.chips[chip].inputs.revive[0, word] ^= bit
 
     def step(self) -> None:
         """One cycle of all."""
@@ -441,7 +460,7 @@ class FabricRun:
         links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
         for group in self.groups:
             group.speak(channel.inputs)
-        before = self.delivered
+        before = self.delivered + self.told["discarded"]
         fabric_settle(self.wires, self.cycle)
         for n, chip in enumerate(self.chips):
             inputs = flat(chip.inputs).copy() if self.traced else None
@@ -451,6 +470,7 @@ class FabricRun:
                 self.traces[n][1].append(flat(chip.outputs).copy())
             self.told["dropped"] += int(chip.outputs.drop_valid.sum())
             self.told["broken"] += int(chip.outputs.broken_valid.sum())
+            self.dead[n] |= chip.outputs.dead[0]
             for event in ("discarded", "parity"):
                 self.told[event] += int(getattr(chip.outputs, event)[0, 0]).bit_count()
         for n, group in enumerate(self.groups):
@@ -458,7 +478,8 @@ class FabricRun:
             self.counts[n] += np.array(events).sum(axis=1)
         links_clock(self.hosts.blocks)
         self.cycle += 1
-        self.quiet = self.quiet + 1 if self.delivered == before else 0
+        moved = self.delivered + self.told["discarded"] > before
+        self.quiet = 0 if moved else self.quiet + 1
 
     @property
     def offered(self) -> int:
@@ -472,20 +493,29 @@ class FabricRun:
 
     @property
     def patience(self) -> int:
-        """Cycles without a delivery after which nothing comes any more."""
+        """Cycles after which nothing comes any more, if nothing was delivered or discarded."""
         cut = max((end - start for _, start, end in self.trial.down), default=0)
-        return self.trial.start + 4 * self.trial.config.link.replay_timer_cycles + 2 * cut
+        timers = self.trial.config.link.replay_timer_cycles + self.trial.timeout
+        return self.trial.start + 4 * timers + 2 * cut
 
     @property
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
         return self.delivered == self.offered or self.quiet > self.patience
 
+    def passed_away(self, packet: Any) -> bool:
+        """Whether an output by which a packet goes was dead for its class at some time."""
+        trial, destination = self.trial, int(packet["destination"])
+        chips = {trial.place(int(packet["source"]))[0], trial.place(destination)[0]}
+        outputs = [(chip, trial.port(chip, destination)) for chip in chips]
+        return any(self.dead[at] >> packet["traffic_class"] & 1 for at in outputs)
+
     def results(self) -> dict[str, Any]:
         """What came of it.
 
-        ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken;
-        ``waiting`` were never taken. Of both those to a ``stopped`` buffer are counted apart.
+        ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken, and
+        those for an output that was ``dead``; ``waiting`` were never taken. Of both those to a
+        ``stopped`` buffer are counted apart.
         ``given_up`` are frames and packets that links have reported as lost, of which some may have
         come.
         """
@@ -498,12 +528,14 @@ class FabricRun:
                 missing["stopped"] += 1
             elif row["injected"] < 0:
                 missing["waiting"] += 1
+            elif self.passed_away(row):
+                missing["dead"] += 1
             else:
                 missing["reset" if trial.route(source, destination) & reset else "lost"] += 1
         return {
             "offered": self.offered,
             "delivered": totals["delivered"],
-            **{name: missing[name] for name in ("lost", "waiting", "reset", "stopped")},
+            **{name: missing[name] for name in ("lost", "waiting", "reset", "dead", "stopped")},
             "given_up": int(self.counts[:, [LOST, DISCARDED]].sum()),
             "duplicated": totals["duplicated"],
             "reordered": totals["reordered"],

@@ -26,6 +26,7 @@ IsolatorInputs = namedtuple(
     "IsolatorInputs",
     [
         "reset",
+        "flush",
         *(f"from_link_{name}" for name in STREAM),
         "to_switch_ready",
         *(f"from_switch_{name}" for name in STREAM),
@@ -139,7 +140,7 @@ def isolator_clock(s, i, o, n):
     if o.to_link_valid[n] and i.to_link_ready[n]:
         port.out = not o.to_link_payload_last[n]
         port.owes_end = 0
-    if port.out and i.reset[n]:
+    if port.out and (i.reset[n] or i.flush[n]):
         port.owes_end = 1
 
 

@@ -9,11 +9,13 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.chip_config import ChipConfig
 from models.link.config import DownPolicy, ReceiverState, SenderState
+from models.output_watchdog import TIMEOUT_BITS
 from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
 from rtl.isolator import Isolator
 from rtl.link.channel_map import ChannelMap
 from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.link.link import CreditControlSignature, Link, LinkEventsSignature
+from rtl.output_watchdog import OutputWatchdog
 from rtl.packet import HeaderLayout
 from rtl.switch import Switch
 
@@ -45,6 +47,9 @@ class Chip(wiring.Component):
     ``class`` is for all outputs. Which channel a packet takes is known from its class, and from a
     map of the partner's outputs. A class leaves an egress only while the partner has room
     for it in whatever output: its packets stand in one line, and none may wait at the head of it.
+    What waits for longer than ``dead_output_timeout`` is dead: a class for which the partner has no
+    room, or all classes of an output that takes no flit. Its packets are discarded, so that their
+    room is free for others.
     Broken copies, which the link delivers in cut-through, go through the switch and leave poisoned.
     Source: docs/chip.md.
 
@@ -64,12 +69,19 @@ class Chip(wiring.Component):
     reset : In(ports)
         As there; the link goes on: what comes is acknowledged and discarded, a packet that is cut
         on its way out ends poisoned. Hold it until ``idle``.
+    dead_output_timeout : In(TIMEOUT_BITS).array(ports)
+        In cycles; with 0 an output never dies. See :class:`rtl.output_watchdog.OutputWatchdog`.
+    revive : In(ports)
+        The output is no longer dead.
     map : In(MapSignature)
         Replace an entry of the map of a link. Not ready while the maps are swept after reset;
         ready for ever if channels do not depend on outputs, and then of no effect.
     drop, broken, accepted, delivered, errored, discarded, parity : Out
         As of :class:`rtl.switch.Switch`; a packet that is discarded in reset, before the switch, is
         not told of.
+    dead : Out(classes).array(ports)
+        Classes of the output that are dead: their packets are ``discarded``. If all are, a packet
+        on its way out is cut, and ends poisoned.
     idle : Out(ports)
         As there, and each packet that came from the link has been told of to it.
     ingress_occupancy, egress_occupancy : Out(range(flits + 1)).array(ports)
@@ -94,6 +106,8 @@ class Chip(wiring.Component):
                 "drain": In(ports),
                 "reset": In(ports),
                 "inject": In(ports),
+                "dead_output_timeout": In(TIMEOUT_BITS).array(ports),
+                "revive": In(ports),
                 "program": In(ProgramSignature(ports)),
                 "map": In(MapSignature(ports)),
                 "drop": Out(DropSignature()).array(ports),
@@ -103,6 +117,7 @@ class Chip(wiring.Component):
                 "errored": Out(ports),
                 "discarded": Out(ports),
                 "parity": Out(ports),
+                "dead": Out(switch.classes).array(ports),
                 "idle": Out(ports),
                 "ingress_occupancy": Out(range(switch.ingress_flits + 1)).array(ports),
                 "egress_occupancy": Out(range(switch.egress_flits + 1)).array(ports),
@@ -128,6 +143,7 @@ class Chip(wiring.Component):
         for n in range(config.switch.ports):
             m.submodules[f"link_{n}"] = link = Link(config.link)
             m.submodules[f"isolator_{n}"] = isolator = Isolator(config.switch)
+            m.submodules[f"output_watchdog_{n}"] = watchdog = OutputWatchdog(config.switch)
             connect(m, flipped(self.from_pcs[n]), link.from_pcs)
             connect(m, link.to_pcs, flipped(self.to_pcs[n]))
             connect(m, flipped(self.credit[n]), link.credit)
@@ -144,11 +160,20 @@ class Chip(wiring.Component):
                 link.policy.eq(self.policy[n]),
                 link.reconfigure.eq(self.reconfigure[n]),
                 isolator.reset.eq(self.reset[n]),
+                isolator.flush.eq(watchdog.dead.all()),
                 isolator.accepted.eq(switch.accepted[n]),
                 isolator.dropped.eq(switch.drop[n].valid),
                 link.accepted.eq(isolator.stored),
                 link.dropped.eq(isolator.refused),
                 link.released.valid.eq(switch.released[n].valid),
+                watchdog.timeout.eq(self.dead_output_timeout[n]),
+                watchdog.waiting.eq(switch.waiting[n]),
+                watchdog.permit.eq(switch.permit[n]),
+                watchdog.offered.eq(link.i.valid),
+                watchdog.taken.eq(link.i.ready),
+                watchdog.revive.eq(self.revive[n]),
+                switch.flush[n].eq(watchdog.dead),
+                self.dead[n].eq(watchdog.dead),
                 self.idle[n].eq(switch.idle[n] & isolator.idle),
                 self.ingress_occupancy[n].eq(switch.ingress_occupancy[n]),
                 self.egress_occupancy[n].eq(switch.egress_occupancy[n]),

@@ -16,7 +16,8 @@ class Isolator(wiring.Component):
     A port in reset forgets packets, without a verdict and without an end; a link needs both. So in
     reset all that comes from the link is discarded, the packet under way up to its end, which may
     come after the reset; and each packet that the port forgot, or that was discarded, is told of as
-    refused. On the way out a packet that the reset cuts is ended by a flit with an error.
+    refused. On the way out a packet that the reset cuts, or a flush of the output, is ended by a
+    flit with an error.
 
     Latency: 0 cycles each way. Throughput: 1 flit per cycle each way; in reset 1 flit per cycle is
     discarded, but for its first two cycles, in which the switch still gives verdicts.
@@ -32,11 +33,13 @@ class Isolator(wiring.Component):
     -------
     reset : In(1)
         That of the port, and to be held until the port is ``idle``, too.
+    flush : In(1)
+        All that the output has is discarded.
     from_link, to_switch : In, Out(stream.Signature(AxisLayout))
         Packets into the switch.
     from_switch, to_link : In, Out(stream.Signature(AxisLayout))
-        Packets out of it. From the cycle after the first one of a reset to its end the switch
-        offers nothing.
+        Packets out of it. From the cycle after the first one of a reset or flush to its end the
+        switch offers nothing.
     accepted, dropped : In(1)
         Verdicts of the switch, on packets in the order in which it took them. It takes no more than
         ``MAX_OWED`` without one, and gives none from the third cycle of a reset on.
@@ -51,6 +54,7 @@ class Isolator(wiring.Component):
         super().__init__(
             {
                 "reset": In(1),
+                "flush": In(1),
                 "from_link": In(packets),
                 "to_switch": Out(packets),
                 "from_switch": In(packets),
@@ -112,5 +116,5 @@ class Isolator(wiring.Component):
         m.d.comb += sends.eq(
             Mux(self.to_link.valid & self.to_link.ready, ~self.to_link.payload.last, begun)
         )
-        m.d.sync += [begun.eq(sends), ends.eq((self.reset | ends) & sends)]
+        m.d.sync += [begun.eq(sends), ends.eq((self.reset | self.flush | ends) & sends)]
         return m

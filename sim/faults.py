@@ -52,6 +52,7 @@ from rtl.link.framer import Framer
 from rtl.link.hold import Hold
 from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
+from rtl.output_watchdog import OutputWatchdog
 from rtl.scheduler import Scheduler
 from rtl.switch import Switch
 from rtl.table import Table
@@ -148,6 +149,15 @@ CHIP = FabricTrial(
 CHIP = replace(
     CHIP, resets=tuple((n, p, CHIP.start + k) for n, p, k in ((0, 0, 40), (0, 1, 150), (1, 1, 30)))
 )
+DEAD = FabricTrial(  # host 0 is not there at first
+    config=CHIP.config,
+    flows=((0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1)),
+    frames=40,
+    sizes=(64,),
+    down=((0, 0, CHIP.start + 1500),),
+    timeout=500,
+    revives=((0, 0, CHIP.start + 2000),),
+)
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 
 
@@ -231,6 +241,12 @@ CHECKS: dict[str, Callable[[], object]] = {
     "channel_map bench": lambda: run_bench("link_channel_map", ChannelMap(TINY), TINY),
     "chip bench": lambda: run_bench(
         "chip", Chip(CHIP.config), CHIP.config, extra_env={"FABRIC_TRIAL": CHIP.dump()}
+    ),
+    "chip bench, dead output": lambda: run_bench(
+        "chip", Chip(CHIP.config), CHIP.config, extra_env={"FABRIC_TRIAL": DEAD.dump()}
+    ),
+    "output_watchdog bench": lambda: run_bench(
+        "output_watchdog", OutputWatchdog(TINY), TINY, cycles=4000
     ),
     "hold bench": lambda: run_bench("link_hold", Hold(CABLE.config), CABLE.config, cycles=3000),
     "arrivals bench": lambda: run_bench("link_arrivals", Arrivals(), RETRY, cycles=1600),
@@ -1243,7 +1259,7 @@ FAULTS = (
         name="isolator-end",
         meaning="a packet that a reset cuts on its way out never ends",
         file="rtl/isolator.py",
-        old="ends.eq((self.reset | ends) & sends)",
+        old="ends.eq((self.reset | self.flush | ends) & sends)",
         new="ends.eq(0)",
         check="isolator bench",
     ),
@@ -1251,9 +1267,65 @@ FAULTS = (
         name="isolator-hasty-end",
         meaning="the end of a packet is withdrawn as the reset is over",
         file="rtl/isolator.py",
-        old="ends.eq((self.reset | ends) & sends)",
-        new="ends.eq(self.reset & sends)",
+        old="ends.eq((self.reset | self.flush | ends) & sends)",
+        new="ends.eq((self.reset | self.flush) & sends)",
         check="isolator bench",
+    ),
+    Fault(
+        name="isolator-flush",
+        meaning="a packet that a flush cuts on its way out never ends",
+        file="rtl/isolator.py",
+        old="ends.eq((self.reset | self.flush | ends) & sends)",
+        new="ends.eq((self.reset | ends) & sends)",
+        check="isolator bench",
+    ),
+    Fault(
+        name="watchdog-row",
+        meaning="cycles count that are not in a row",
+        file="rtl/output_watchdog.py",
+        old="Mux(wait & ~self.revive, waited + (waited != most), 0)",
+        new="Mux(self.revive, 0, waited + (wait & (waited != most)))",
+        check="output_watchdog bench",
+    ),
+    Fault(
+        name="watchdog-off",
+        meaning="a timeout of 0 is over at once",
+        file="rtl/output_watchdog.py",
+        old="(self.timeout != 0) & (waited + 1 >= self.timeout)",
+        new="waited + 1 >= self.timeout",
+        check="output_watchdog bench",
+    ),
+    Fault(
+        name="watchdog-revive",
+        meaning="what dies as it is revived stays dead",
+        file="rtl/output_watchdog.py",
+        old="self.dead.eq(Mux(self.revive, 0, dead))",
+        new="self.dead.eq(dead & ~Mux(self.revive, self.dead, 0))",
+        check="output_watchdog bench",
+    ),
+    Fault(
+        name="chip-dead-offer",
+        meaning="an output that takes no flit does not die",
+        file="rtl/chip.py",
+        old="watchdog.offered.eq(link.i.valid)",
+        new="watchdog.offered.eq(0)",
+        check="chip bench, dead output",
+    ),
+    Fault(
+        name="chip-dead-flush",
+        meaning="what is dead is not discarded",
+        file="rtl/chip.py",
+        old="switch.flush[n].eq(watchdog.dead)",
+        new="switch.flush[n].eq(0)",
+        check="chip bench, dead output",
+    ),
+    Fault(
+        name="chip-revive",
+        meaning="an output is revived with the one before it",
+        file="rtl/chip.py",
+        old="watchdog.revive.eq(self.revive[n])",
+        new="watchdog.revive.eq(self.revive[n - 1])",
+        check="chip bench, dead output",
     ),
     Fault(
         name="channel-map-sweep",

@@ -25,11 +25,11 @@ MANY = SwitchConfig(  # 48 queues
     flit_bytes=8,
     classes=16,
     ingress_flits=1024,
-    egress_flits=16 * 272,
+    egress_flits=16 * 544,
     min_packet_bytes=8,
     max_packet_bytes=64,
     reserve_flits=1,
-    limit_flits=248,
+    limit_flits=512,
     endpoints=8,
 )
 CLASSES = ChipConfig(switch=MANY, link=link_of(MANY))
@@ -93,6 +93,21 @@ def test_channels_of_classes():
     replay(CLASSES, **trial)
 
 
+@pytest.mark.verilator
+def test_dead_class_of_an_output_harms_no_other():
+    """Host 3 does not read the first class: in time the channel that it shares is free again."""
+    trial = {"chips": 2, "frames": 120, "sizes": (64,), "stopped": ((3, 0),)}
+    trial["flows"] = ((0, 3, 0), (1, 2, 0))
+    held = results(CLASSES, **trial)
+    assert held["lost"] + held["waiting"] > 60 and not held["discarded"]
+    trial["timeout"] = 600
+    found = results(CLASSES, **trial)
+    assert not any(found[name] for name in WRONG), found
+    assert 0 < found["stopped"] == found["discarded"]
+    assert found["delivered"] + found["discarded"] == found["offered"] == 240
+    replay(CLASSES, **trial)
+
+
 def carried(chips: int = 2, **trial) -> tuple[FabricRun, dict]:
     """A trial of chips of four ports, in the model and then in RTL, which must do the same."""
     config, _ = CASES[1]
@@ -122,6 +137,25 @@ def test_a_cable_that_is_cut_harms_no_other():
     assert found["delivered"] == found["offered"] == 160
     completed = {n: run.packets.completed[run.packets.source == n] for n in range(4)}
     assert max(completed[2].max(), completed[3].max()) < end < completed[1].max()
+
+
+@pytest.mark.verilator
+def test_dead_output_is_discarded_until_it_is_revived():
+    """A host is not there at first: what is for it is discarded, then all comes as before."""
+    config, _ = CASES[1]
+    start = FabricTrial(config=config).start
+    run, found = carried(
+        chips=1,
+        flows=((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0), (2, 0, 1), (3, 0, 0)),
+        frames=40,
+        sizes=(512,),
+        down=((0, 0, start + 1500),),
+        timeout=500,
+        revives=((0, 0, start + 2000),),
+    )
+    assert run.dead.tolist() == [[0b1111, 0, 0, 0]]  # the link took nothing, whatever the class
+    assert 0 < found["dead"] == found["discarded"] < 60
+    assert found["delivered"] + found["dead"] == found["offered"] == 160
 
 
 @pytest.mark.verilator
@@ -213,6 +247,8 @@ def test_wrong_chip_is_named(changes, message):
         ),
         ({"stopped": ((0, 2),)}, "stopped must have a host, 0 to 1, and a class, .* not .0, 2."),
         ({"resets": ((1, 0, 9),)}, "resets must have a chip, 0 to 0, a port, .* not .1, 0, 9."),
+        ({"revives": ((0, 2, 9),)}, "revives must have a chip, 0 to 0, a port, .* not .0, 2, 9."),
+        ({"timeout": -1}, "timeout must be 0 to 8388607, not -1"),
         ({"down": ((2, 0, 5),)}, "down must have a cable, 0 to 1, .* not .2, 0, 5."),
     ],
 )
@@ -229,5 +265,7 @@ def test_trial_survives_the_way_to_the_bench():
         flows=((0, 1, 2),),
         down=((1, 3, 5),),
         stopped=((0, 1),),
+        timeout=9,
+        revives=((1, 2, 3),),
     )
     assert FabricTrial.parse(trial.dump()) == trial

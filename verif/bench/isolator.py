@@ -19,6 +19,7 @@ WANTED = {
     *("cut on the way in", "the rest comes after the reset", "a head waits until all is told"),
     *("cut on the way out", "the end waits for the link", "the end waits beyond the reset"),
     *("reset between two packets out", "last flit out as a reset begins"),
+    *("cut by a flush", "a flush between two packets out", "a packet comes in during a flush"),
 }
 
 
@@ -49,9 +50,10 @@ class Stream:
             self.number, self.place = self.number + 1, 0
             self.left = int(self.rng.integers(1, most + 1))
         getattr(i, self.valid)[0] = 1
-        getattr(i, self.data)[0] = self.rng.integers(-(1 << 63), 1 << 63, i[2].shape[1])
-        getattr(i, self.data)[0, 0] = self.number << 16 | self.place
-        getattr(i, self.keep)[0] = self.rng.integers(1 << 8, size=i[3].shape[1])
+        data, keep = getattr(i, self.data), getattr(i, self.keep)
+        data[0] = self.rng.integers(-(1 << 63), 1 << 63, data.shape[1])
+        data[0, 0] = self.number << 16 | self.place
+        keep[0] = self.rng.integers(1 << 8, size=keep.shape[1])
         getattr(i, self.last)[0] = self.left == 1
         getattr(i, self.user)[0] = self.rng.integers(4)
 
@@ -73,13 +75,18 @@ async def matches_model(dut) -> None:
     owed: list[str] = []  # what became of each packet that has no verdict yet
     in_packet = cut = discarding = ending = False
     since = 0  # cycles of reset
-    reset_left, length_out = 0, 0
+    reset_left, flush_left, length_out = 0, 0, 0
 
     for cycle in seen.steps(CYCLES):
         slow = cycle // 200 % 2  # by turns long packets at leisure, and single flits as they come
         if not reset_left and rng.random() < 0.02:
             reset_left = int(rng.integers(12, 60))  # as long as a port may take to be idle
         i.reset[0] = reset_left > 0
+        if not flush_left and rng.random() < 0.01:
+            flush_left = int(rng.integers(1, 60))
+        flushed = bool(i.flush[0])
+        i.flush[0] = flush_left > 0
+        flush_left = max(0, flush_left - 1)
         since = since + 1 if i.reset[0] else 0
         # The switch: a verdict takes as many cycles as its stages and registers, or longer.
         told = judging and judging[0] <= cycle and since < 3 and (not slow or rng.random() < 0.5)
@@ -122,6 +129,7 @@ async def matches_model(dut) -> None:
                 cut = not passed
                 owed.append("passed" if passed else "discarded")
                 if passed:
+                    seen["a packet comes in during a flush"] += i.flush[0]
                     judging.append(cycle + 5)
             in_packet = not i.from_link_payload_last[0]
             seen["cut on the way in"] += cut and into.place > 0
@@ -148,8 +156,10 @@ async def matches_model(dut) -> None:
                 assert o.to_link_payload_data[0].tolist() == i.from_switch_payload_data[0].tolist()
                 seen["last flit out as a reset begins"] += since == 1 and not length_out
                 out.taken(i)
-        ending = bool((i.reset[0] or ending) and length_out)
+        seen["cut by a flush"] += bool(i.flush[0] and length_out) and not (ending or i.reset[0])
+        ending = bool((i.reset[0] or i.flush[0] or ending) and length_out)
         seen["cut on the way out"] += ending and taken is False
+        seen["a flush between two packets out"] += i.flush[0] and not (flushed or length_out)
         seen["reset between two packets out"] += since == 1 and not length_out
-        discarding = bool(i.reset[0])
+        discarding = bool(i.reset[0] or i.flush[0])
         reset_left -= reset_left > 1 or (reset_left == 1 and o.idle[0])
