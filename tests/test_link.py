@@ -17,6 +17,7 @@ from sim.link import WRONG, dump, numbers, parse, run
 # Small enough for a simulation: windows and timers follow from the sizes.
 SMALL = link_of(NODE).with_(name="NODE-260", max_packet_bytes=260)
 LINKS = [link_of(config) for config in (TINY, PROTO, NODE, RACK)]
+WRAPS = link_of(TINY, name="TINY-wraps", first_sequence=(1 << 20) - 100)  # numbers begin anew
 
 
 def by_name(config: LinkConfig) -> str:
@@ -216,7 +217,7 @@ def test_ten_million_frames(ber):
 @pytest.mark.verilator
 @pytest.mark.parametrize(
     "config",
-    [link_of(TINY), SMALL, SMALL.with_(name="NODE-260-hold", store_and_forward=True)],
+    [WRAPS, SMALL, SMALL.with_(name="NODE-260-hold", store_and_forward=True)],
     ids=by_name,
 )
 def test_rtl_of_both_ends_is_the_model(config, tmp_path):
@@ -235,6 +236,8 @@ def test_rtl_of_both_ends_is_the_model(config, tmp_path):
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["cycles_compared"] == found["cycles"] > 5000
     assert found["replays"] > 3 and not found["lost"]
+    if config == WRAPS:
+        assert all(end["rx_ok"] > 400 for end in found["counters"].values())
 
 
 # Four channels whose limits are reached.

@@ -65,6 +65,7 @@ def test_longer_cable_derives_again_and_chosen_values_stay():
         ({"length_m": -1}, "length_m must be 0 to 100000, not -1"),
         ({"words_per_cycle": 6}, "words_per_cycle must be 1 to 5 with flits of 64 bytes, not 6"),
         ({"pcs_lost_ns": 0}, "pcs_lost_ns must be 1 or more, not 0"),
+        ({"first_sequence": 1 << 20}, "first_sequence must be 0 to 1048575, not 1048576"),
     ],
 )
 def test_wrong_value_is_named(changes, words):

@@ -32,6 +32,7 @@ WIDE = link_of(
     replay_count_max=3,
     pcs_lost_ns=60,
     data_age_ns=200,
+    first_sequence=(1 << 20) - 6,  # soon they begin anew
 )
 
 

@@ -119,6 +119,8 @@ class LinkConfig:
         Virtual channels of credit-based flow control, 1 to 32.
     credit_bytes : int
         Bytes of a credit, a power of two.
+    first_sequence : int
+        Number of the first frame after reset; one near the end of all numbers soon starts anew.
     """
 
     name: str = "custom"
@@ -139,6 +141,7 @@ class LinkConfig:
     data_age_ns: int | None = None
     channels: int = 1
     credit_bytes: int = 128
+    first_sequence: int = 0
 
     def __post_init__(self) -> None:
         def check(good: bool, name: str, rule: str) -> None:
@@ -177,6 +180,8 @@ class LinkConfig:
         check(1 <= self.channels <= MAX_CHANNELS, "channels", f"1 to {MAX_CHANNELS}")
         check(power_of_two(self.credit_bytes), "credit_bytes", "a power of two")
         check(self.ack_bytes >= 1, "ack_bytes", "1 or more")
+        most = (1 << SEQUENCE_BITS) - 1
+        check(0 <= self.first_sequence <= most, "first_sequence", f"0 to {most}")
         check(1 <= self.replay_count_max < 256, "replay_count_max", "1 to 255")
         for name, least in (
             ("replay_flits", self.least_replay_flits),

@@ -79,6 +79,7 @@ def sender_state(config: LinkConfig, instances: int) -> RetrySenderState:
     shapes["event"] = (instances, len(EVENTS))
     state = allocate(RetrySenderState, shapes)
     state.room[:] = 1
+    state.oldest[:] = state.next[:] = config.first_sequence
     for stamp in (state.timer_at, state.age_at, state.down_at):
         stamp[:] = -1
     return state

@@ -115,7 +115,9 @@ class RetrySender(wiring.Component):
         # A place in the replay memory; the lap tells a full one from an empty one.
         self.place = data.StructLayout({"address": range(config.replay), "lap": 1})
         self.head, self.tail = Signal(self.place), Signal(self.place)
-        self.oldest, self.next = Signal(sequence_bits), Signal(sequence_bits)
+        first = config.first_sequence
+        self.oldest = Signal(sequence_bits, init=first)
+        self.next = Signal(sequence_bits, init=first)
         self.in_frame, self.plain, self.discarded = Signal(), Signal(), Signal()
         # Frames of a replay to be read yet; the number of the first of them.
         self.left, self.number = Signal(range(config.window + 1)), Signal(sequence_bits)

@@ -35,8 +35,9 @@ class RetryProof(wiring.Component):
 
     Between sender and receiver is a line with a place for one flit, and one for a word the other
     way, each of which stays there as long as it wants to. It loses frames, cuts them short, breaks
-    their headers and their CRC; it loses words, but not the first INIT. Nothing is given up: that
-    the sender goes to FLUSH is assumed not to happen.
+    their headers and their CRC; it loses words, but not the first INIT, and says others that were
+    never said: of frames that the sender does not keep, and echoes that are wrong. Nothing is given
+    up: that the sender goes to FLUSH is assumed not to happen.
 
     All is inductive. What it hangs on is that the frame which the receiver expects is one that the
     sender keeps, or the next: so nothing is freed that has not been received, and nothing received
@@ -63,6 +64,12 @@ class RetryProof(wiring.Component):
         The receiver's packets are taken.
     say, hear, drop : In(1)
         A word is taken from the receiver; the word on its way arrives, or is lost as it does.
+    forge, forge_nack, forge_echo : In(1)
+        While none arrives an ACK or a NACK comes that is wrong, or an INIT_ECHO.
+    forged : In(SEQUENCE_BITS)
+        Its number.
+    forged_value : In(16)
+        That of an INIT_ECHO.
     """
 
     def __init__(self, config: LinkConfig, *, contents: bool):
@@ -70,7 +77,9 @@ class RetryProof(wiring.Component):
         self.sender = RetrySender(config, sequence_bits=SEQUENCE_BITS)
         self.receiver = RetryReceiver(config, sequence_bits=SEQUENCE_BITS)
         names = "valid last leave arrive lose spoil bad cut ready say hear drop"
-        super().__init__(dict.fromkeys(names.split(), In(1)))
+        names += " forge forge_nack forge_echo"
+        members = dict.fromkeys(names.split(), In(1))
+        super().__init__(members | {"forged": In(SEQUENCE_BITS), "forged_value": In(16)})
 
     def elaborate(self, platform):
         m = Module()
@@ -143,6 +152,13 @@ class RetryProof(wiring.Component):
         s, r = self.sender, self.receiver
         self.waits, is_nack, self.number = Signal(), Signal(), Signal.like(s.next)
         hears = self.waits & self.hear
+        # The next frame may be kept as the word is looked up: an ACK for it is not known as wrong.
+        forges, echoes = self.forge & ~hears, self.forge_echo & ~r.init_echo.valid
+        kept, age = (s.next - s.oldest)[:SEQUENCE_BITS], (self.forged - s.oldest)[:SEQUENCE_BITS]
+        right = (self.forged == s.next) & (self.forged_value == s.init.payload.value)
+        m.d.comb += [Assume(~forges | (age > kept)), Assume(~echoes | ~right)]
+        self.genuine = Signal()  # what the sender carries out was said by the receiver
+        m.d.sync += self.genuine.eq(~forges)
         takes = self.say & (~self.waits | self.hear)
         m.d.comb += [
             s.init.ready.eq(1),
@@ -150,15 +166,15 @@ class RetryProof(wiring.Component):
             r.init.sequence.eq(s.init.payload.sequence),
             r.init.value.eq(s.init.payload.value),
             r.init_echo.ready.eq(1),
-            s.init_echo.valid.eq(r.init_echo.valid),
-            s.init_echo.sequence.eq(r.init_echo.payload.sequence),
-            s.init_echo.value.eq(r.init_echo.payload.value),
+            s.init_echo.valid.eq(r.init_echo.valid | echoes),
+            s.init_echo.sequence.eq(Mux(echoes, self.forged, r.init_echo.payload.sequence)),
+            s.init_echo.value.eq(Mux(echoes, self.forged_value, r.init_echo.payload.value)),
             r.nack.ready.eq(takes),
             r.ack.ready.eq(takes & ~r.nack.valid),
-            s.ack.valid.eq(hears & ~self.drop & ~is_nack),
-            s.nack.valid.eq(hears & ~self.drop & is_nack),
-            s.ack.sequence.eq(self.number),
-            s.nack.sequence.eq(self.number),
+            s.ack.valid.eq(Mux(forges, ~self.forge_nack, hears & ~self.drop & ~is_nack)),
+            s.nack.valid.eq(Mux(forges, self.forge_nack, hears & ~self.drop & is_nack)),
+            s.ack.sequence.eq(Mux(forges, self.forged, self.number)),
+            s.nack.sequence.eq(Mux(forges, self.forged, self.number)),
         ]
         with m.If(hears):
             m.d.sync += self.waits.eq(0)
@@ -190,14 +206,16 @@ class RetryProof(wiring.Component):
         word, on_its_way = behind_oldest(s.word + 1), behind_oldest(self.number + 1)
         sure(kept <= window)
         sure(expected <= kept, running)
-        sure(word <= expected, running, s.came)
+        came = s.came & self.genuine
+        sure(word <= expected, running, came)
+        sure(behind_oldest(s.word) >= kept, running, s.came, ~self.genuine)
         sure(on_its_way <= expected, running, self.waits)
-        sure(word <= on_its_way, running, s.came, self.waits)
+        sure(word <= on_its_way, running, came, self.waits)
 
         # Why that holds: before the first ADVANCE there is nothing, ...
         sure(on, running)
         sure((r.ack.payload.sequence + 1)[:SEQUENCE_BITS] == r.expected, on)
-        nothing = ~(s.o.valid | self.carrying | s.came | self.waits | s.in_frame | r.ack.valid)
+        nothing = ~(s.o.valid | self.carrying | came | self.waits | s.in_frame | r.ack.valid)
         sure(nothing & self.first & (kept == 0), ~running)
         sure(~on | ((r.state == ReceiverState.SEND_ACKS) & (expected == 0)), ~running)
         sure(~r.init_echo.valid, ~on)
