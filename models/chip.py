@@ -3,10 +3,17 @@
 from collections import namedtuple
 from typing import Any
 
+import numpy as np
+
 from models.chip_config import ChipConfig
 from models.compiled import compiled
 from models.isolator import IsolatorModel, isolator_clock, isolator_outputs
 from models.link.channel_map import ChannelMapModel, channel_map_clock, channel_map_outputs
+from models.link.counters import (
+    LinkCountersModel,
+    link_counters_clock,
+    link_counters_outputs,
+)
 from models.link.link import CREDIT, LinkModel, links_clock, links_outputs
 from models.link.wire import COUNTED
 from models.output_watchdog import (
@@ -36,13 +43,19 @@ SWITCH_OUTPUTS = [
 ]
 MAP = [f"map_{name}" for name in ("valid", "link", "address", "port")]
 DEATH = ["dead_output_timeout", "revive"]
-ChipInputs = namedtuple("ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *DEATH, *MAP])
-ChipOutputs = namedtuple("ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready"])
+COUNTER = ["counter_link", "counter_event"]
+ChipInputs = namedtuple(
+    "ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *DEATH, *MAP, *COUNTER]
+)
+ChipOutputs = namedtuple(
+    "ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready", "counter_count"]
+)
 # Axis 0 of what a switch has is its instance, of which there is one; of all others the port.
 Parts = namedtuple(
     "Parts",
     "switch_p switch_i switch_o switch links_i links_o isolator isolator_i isolator_o "
-    "watchdog watchdog_i watchdog_o map map_i map_o flit_bytes classes per_output",
+    "watchdog watchdog_i watchdog_o map map_i map_o counters counters_i counters_o asked "
+    "flit_bytes classes per_output",
 )
 
 
@@ -96,11 +109,18 @@ def chip_settles(inputs, outputs, parts):
         parts.map_i.write_valid[n] = inputs.map_valid[0] and inputs.map_link[0] == n
         parts.map_i.write_address[n] = inputs.map_address[0]
         parts.map_i.write_port[n] = inputs.map_port[0]
+    outputs.counter_count[0] = 0
+    if parts.asked[0] < parts.counters_o.count.size:
+        link_counters_outputs(parts.counters, parts.counters_o, parts.asked[0])
+        outputs.counter_count[0] = parts.counters_o.count[parts.asked[0]]
+    parts.asked[0] = inputs.counter_link[0]
     outputs.map_ready[0] = parts.map_o.write_ready[0] if parts.per_output else 1
     switch_clock(parts.switch_p, parts.switch_i, parts.switch_o, parts.switch)
     for n in range(parts.isolator.size):
         isolator_clock(parts.isolator, parts.isolator_i, parts.isolator_o, n)
         output_watchdog_clock(parts.watchdog, parts.watchdog_i, n)
+        parts.counters_i.address[n] = inputs.counter_event[0]
+        link_counters_clock(parts.counters, parts.counters_i, n)
         channel_map_clock(parts.map, parts.map_i, parts.map_o, n)
 
 
@@ -119,6 +139,7 @@ class ChipModel:
         self.isolator = IsolatorModel(config.switch, ports)
         self.watchdog = OutputWatchdogModel(config.switch, ports)
         self.map = ChannelMapModel(config.switch, ports)
+        self.counters = LinkCountersModel(config.link, ports)
         self.inputs = self._record(ChipInputs, self.switch.inputs, self.links.inputs)
         self.outputs = self._record(ChipOutputs, self.switch.outputs, self.links.outputs)
         self._join()
@@ -153,6 +174,9 @@ class ChipModel:
         watchdog = self.watchdog
         watchdog.inputs = watchdog.inputs._replace(timeout=i.dead_output_timeout[0])
         watchdog.outputs = watchdog.outputs._replace(dead=o.dead[0])
+        self.counters.inputs = self.counters.inputs._replace(
+            **{f"events_{name}": getattr(n.outputs, f"events_{name}") for name in COUNTED}
+        )
         flit = ("payload_data", "payload_keep", "payload_last", "payload_user")
         port = self.isolator
         for name in ("valid", *flit):
@@ -178,7 +202,14 @@ class ChipModel:
 
     def reset(self) -> None:
         """The state after reset."""
-        for part in (self.switch, self.links, self.isolator, self.watchdog, self.map):
+        for part in (
+            self.switch,
+            self.links,
+            self.isolator,
+            self.watchdog,
+            self.map,
+            self.counters,
+        ):
             part.reset()
         self.parts = Parts(
             switch_p=self.switch.p,
@@ -196,6 +227,10 @@ class ChipModel:
             map=self.map.state,
             map_i=self.map.inputs,
             map_o=self.map.outputs,
+            counters=self.counters.state,
+            counters_i=self.counters.inputs,
+            counters_o=self.counters.outputs,
+            asked=np.zeros(1, dtype=np.int64),
             flit_bytes=self.config.link.flit_bytes,
             classes=self.config.switch.classes,
             per_output=self.config.per_output,

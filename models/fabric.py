@@ -450,6 +450,10 @@ class FabricRun:
             down[2 * cable : 2 * cable + 2] |= start <= self.cycle < end
         self.limit()
         self.reset()
+        for chip in self.chips:  # reads one counter after the other
+            link, event = divmod(self.cycle, len(COUNTED))
+            chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
+            chip.inputs.counter_event[0] = event
         for operator in self.operators:
             next(operator)
         fabric_drive(self.wires, self.cycle)

@@ -1,7 +1,7 @@
 """The chip: a switch, and a link at each of its ports."""
 
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -9,17 +9,36 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.chip_config import ChipConfig
 from models.link.config import DownPolicy, ReceiverState, SenderState
+from models.link.counters import COUNT_BITS
+from models.link.wire import COUNTED
 from models.output_watchdog import TIMEOUT_BITS
 from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
 from rtl.isolator import Isolator
 from rtl.link.channel_map import ChannelMap
+from rtl.link.counters import LinkCounters
 from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.link.link import CreditControlSignature, Link, LinkEventsSignature
 from rtl.output_watchdog import OutputWatchdog
 from rtl.packet import HeaderLayout
 from rtl.switch import Switch
 
-__all__ = ["Chip", "MapSignature"]
+__all__ = ["Chip", "CounterSignature", "MapSignature"]
+
+
+class CounterSignature(wiring.Signature):
+    """In the cycle after, ``count`` tells how often ``event`` of the link ``link`` has happened.
+
+    Events are those of ``models.link.wire.COUNTED``; of another, or another link, it is 0.
+    """
+
+    def __init__(self, ports: int):
+        super().__init__(
+            {
+                "link": Out(range(ports)),
+                "event": Out(range(len(COUNTED))),
+                "count": In(COUNT_BITS),
+            }
+        )
 
 
 class MapSignature(wiring.Signature):
@@ -76,6 +95,8 @@ class Chip(wiring.Component):
     map : In(MapSignature)
         Replace an entry of the map of a link. Not ready while the maps are swept after reset;
         ready for ever if channels do not depend on outputs, and then of no effect.
+    counter : In(CounterSignature)
+        Read one of the counters of the links, of which each has all.
     drop, broken, accepted, delivered, errored, discarded, parity : Out
         As of :class:`rtl.switch.Switch`; a packet that is discarded in reset, before the switch, is
         not told of.
@@ -110,6 +131,7 @@ class Chip(wiring.Component):
                 "revive": In(ports),
                 "program": In(ProgramSignature(ports)),
                 "map": In(MapSignature(ports)),
+                "counter": In(CounterSignature(ports)),
                 "drop": Out(DropSignature()).array(ports),
                 "broken": Out(BrokenSignature()).array(ports),
                 "accepted": Out(ports),
@@ -139,7 +161,7 @@ class Chip(wiring.Component):
         for name in ("accepted", "delivered", "errored", "discarded", "parity"):
             m.d.comb += getattr(self, name).eq(getattr(switch, name))
 
-        ready = []
+        ready, counts, asked = [], [], Signal(range(config.switch.ports))
         for n in range(config.switch.ports):
             m.submodules[f"link_{n}"] = link = Link(config.link)
             m.submodules[f"isolator_{n}"] = isolator = Isolator(config.switch)
@@ -148,6 +170,15 @@ class Chip(wiring.Component):
             connect(m, link.to_pcs, flipped(self.to_pcs[n]))
             connect(m, flipped(self.credit[n]), link.credit)
             connect(m, link.events, flipped(self.events[n]))
+            m.submodules[f"counters_{n}"] = counters = LinkCounters(config.link)
+            m.d.comb += [
+                *(
+                    getattr(counters.events, name).eq(getattr(link.events, name))
+                    for name in COUNTED
+                ),
+                counters.address.eq(self.counter.event),
+            ]
+            counts.append(Mux(asked == n, counters.count, 0))
             connect(m, link.o, isolator.from_link)
             connect(m, isolator.to_switch, switch.i[n])
             connect(m, switch.o[n], isolator.from_switch)
@@ -213,5 +244,9 @@ class Chip(wiring.Component):
                 switch.permit[n].eq(reduce(and_, permits)),
                 link.waiting.eq(Cat(switch.waiting[n] for _ in parts)),
             ]
-        m.d.comb += self.map.ready.eq(ready[0] if ready else 1)
+        m.d.sync += asked.eq(self.counter.link)
+        m.d.comb += [
+            self.counter.count.eq(reduce(or_, counts)),
+            self.map.ready.eq(ready[0] if ready else 1),
+        ]
         return m

@@ -44,6 +44,7 @@ from rtl.isolator import Isolator
 from rtl.link.arrivals import Arrivals
 from rtl.link.channel_map import ChannelMap
 from rtl.link.control_words import ControlWords
+from rtl.link.counters import LinkCounters
 from rtl.link.credit_frame import CreditFrameReceiver, CreditFrameSender
 from rtl.link.credit_receiver import CreditReceiver
 from rtl.link.credit_sender import CreditSender
@@ -245,6 +246,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "chip bench, dead output": lambda: run_bench(
         "chip", Chip(CHIP.config), CHIP.config, extra_env={"FABRIC_TRIAL": DEAD.dump()}
     ),
+    "link_counters bench": lambda: run_bench("link_counters", LinkCounters(RETRY), RETRY),
     "output_watchdog bench": lambda: run_bench(
         "output_watchdog", OutputWatchdog(TINY), TINY, cycles=4000
     ),
@@ -1326,6 +1328,54 @@ FAULTS = (
         old="watchdog.revive.eq(self.revive[n])",
         new="watchdog.revive.eq(self.revive[n - 1])",
         check="chip bench, dead output",
+    ),
+    Fault(
+        name="link-counters-turn",
+        meaning="an event that comes in the turn of its count is lost",
+        file="rtl/link/counters.py",
+        old="recent[n].eq(Mux(turn == n, 0, recent[n]) + event)",
+        new="recent[n].eq(Mux(turn == n, 0, recent[n] + event))",
+        check="link_counters bench",
+    ),
+    Fault(
+        name="link-counters-old",
+        meaning="counts go on from before a reset",
+        file="rtl/link/counters.py",
+        old="Mux(first_round, 0, own.data)",
+        new="own.data",
+        check="link_counters bench",
+    ),
+    Fault(
+        name="link-counters-recent",
+        meaning="who reads does not get what came since the last turn",
+        file="rtl/link/counters.py",
+        old="Mux(known, read.data, 0) + Array(recent)[self.address]",
+        new="Mux(known, read.data, 0)",
+        check="link_counters bench",
+    ),
+    Fault(
+        name="chip-counter",
+        meaning="the counters of the first link are those of all",
+        file="rtl/chip.py",
+        old="counts.append(Mux(asked == n, counters.count, 0))",
+        new="counts.append(Mux(n == 0, counters.count, 0))",
+        check="chip bench",
+    ),
+    Fault(
+        name="retry-never-sent",
+        meaning="an ACK for a frame that was never sent frees what is kept",
+        file="rtl/link/retry_sender.py",
+        old="known.eq(distance < kept)",
+        new="known.eq(~latest)",
+        check="retry proof",
+    ),
+    Fault(
+        name="retry-wrong-echo",
+        meaning="an echo of another INIT is taken for the right one",
+        file="rtl/link/retry_sender.py",
+        old="(self.init_echo.sequence == self.next) & (self.init_echo.value == value)",
+        new="self.init_echo.sequence == self.next",
+        check="retry proof",
     ),
     Fault(
         name="channel-map-sweep",

@@ -121,6 +121,8 @@ def carried(chips: int = 2, **trial) -> tuple[FabricRun, dict]:
     # No end has counted what it was not told, or has less room than it told of.
     for counters in found["counters"].values():
         assert not any(counters[f"credit_{n}"] for n in ("healed", "excess", "overrun", "underrun"))
+    for chip, counts in zip(run.chips, run.counts[1:], strict=True):
+        assert (chip.counters.state.counts.sum(axis=0) == counts).all()
     replay(config, **trial)
     return run, found
 
