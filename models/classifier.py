@@ -49,7 +49,7 @@ PORT = (
     "accepted dropped drop_reason drop_header broke broken_reason"  # show in the next cycle
 )
 STAGE = (
-    "full "  # it holds a flit; else the rest of it is zero
+    "full "  # it holds a flit; else the rest means nothing, but that padding takes its data
     "last error "
     "refusal "  # if the flit is a head: a Drop, GOOD or UNKNOWN
     "queue length"  # if it is a good one
@@ -349,11 +349,11 @@ def receive(p, s, inputs, n, comes):
     stage.full = comes
     stage.refusal = UNKNOWN
     for word in range(p.words):
-        s.data[n, first, word] = inputs.i_payload_data[n, word] if comes else 0
+        s.data[n, first, word] = inputs.i_payload_data[n, word]  # padding may have it
     for word in range(s.keep.shape[2]):
-        s.keep[n, first, word] = inputs.i_payload_keep[n, word] if comes else 0
-    stage.last = comes and inputs.i_payload_last[n]
-    stage.error = comes and inputs.i_payload_user[n] & 1
+        s.keep[n, first, word] = inputs.i_payload_keep[n, word]
+    stage.last = inputs.i_payload_last[n]
+    stage.error = inputs.i_payload_user[n] & 1
     if comes:
         header = s.data[n, first, 0]
         destination, partition = header & 0xFFFF, header >> 56 & 0xFF

@@ -264,8 +264,11 @@ def fabric_drive(wires, cycle):
     )  # fmt: skip
     sinks_drive(p, line, sink, i.o_ready)
     for n in range(p.ports):
-        header = i.i_payload_data[n, 0]
-        i.channel[n] = channels[n, header & 0xFFFF, header >> 48 & 0xF] if i.i_valid[n] else 0
+        header = i.i_payload_data[n, 0]  # or any other flit, whose channel means nothing
+        destination, traffic_class = header & 0xFFFF, header >> 48 & 0xF
+        i.channel[n] = 0
+        if i.i_valid[n] and destination < p.ports and traffic_class < p.classes:
+            i.channel[n] = channels[n, destination, traffic_class]
         reader_drive(reader[0], reader[1], i, n)
     for n in range(channel[0].place.size):
         channel_outputs(channel[0], channel[2], channel[3], n)

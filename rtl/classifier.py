@@ -178,7 +178,7 @@ class Classifier(wiring.Component):
                 every
                 | checked
                 | {"count": count_width, "odd": config.words}
-                | {"good": 1, "reason": range(len(Drop)), "queue": range(config.queues)}
+                | {"good": 1, "causes": len(Drop), "queue": range(config.queues)}
                 | {"low": length_width + 9, "high": length_width + 9}
             )
         )
@@ -198,7 +198,7 @@ class Classifier(wiring.Component):
         def follow(stage, before):
             return [stage[name].eq(before[name]) for name in every]
 
-        # Into the first stage: a flit as it came, or zeros.
+        # Into the first stage: what is on the stream, a flit or not.
         coming = data.View(HeaderLayout(), self.i.payload.data[: HeaderLayout().size])
         gap = Signal()  # a table is written, and not read
         writes = self.program.valid & self.program.ready
@@ -209,14 +209,12 @@ class Classifier(wiring.Component):
         ]
         with m.If(go):
             m.d.sync += [
-                raw.full.eq(1),
+                raw.full.eq(enters),
                 raw.data.eq(self.i.payload.data),
                 raw.keep.eq(self.i.payload.keep),
-                raw.last.eq(self.i.payload.last),
+                raw.last.eq(self.i.payload.last & enters),
                 raw.error.eq(self.i.payload.user[0]),
             ]
-        with m.If(go & ~enters):  # like this it is the reset of flip-flops, not gates
-            m.d.sync += raw.eq(0)
 
         # Tables.
         m.submodules.routes = routes = Table(config.ports, entries=config.endpoints, identity=True)
@@ -275,19 +273,16 @@ class Classifier(wiring.Component):
             Cat(route[n] for n in range(config.ports) if n >> place & 1).any()
             for place in range((config.ports - 1).bit_length())
         )
-        refused, reason = Signal(), Signal(range(len(Drop)))
-        for drop, refuses in reversed(
-            {
-                Drop.LENGTH: read.bad_length,
-                Drop.OPERATION: read.bad_operation,
-                Drop.TRAFFIC_CLASS: read.bad_class,
-                Drop.NO_ROUTE: ~alone(route),
-                Drop.PARTITION: ~(members.bit_select(self.port, 1) & (members & route).any()),
-                Drop.DISABLED: ~(self.enabled & route).any(),
-            }.items()
-        ):
-            with m.If(refuses):
-                m.d.comb += [refused.eq(1), reason.eq(drop)]
+        causes = Signal(len(Drop))
+        for drop, refuses in {
+            Drop.LENGTH: read.bad_length,
+            Drop.OPERATION: read.bad_operation,
+            Drop.TRAFFIC_CLASS: read.bad_class,
+            Drop.NO_ROUTE: ~alone(route),
+            Drop.PARTITION: ~(members.bit_select(self.port, 1) & (members & route).any()),
+            Drop.DISABLED: ~(self.enabled & route).any(),
+        }.items():
+            m.d.comb += causes[drop].eq(refuses)
         scale = config.start_scale
         with m.If(go):
             m.d.sync += [
@@ -296,8 +291,8 @@ class Classifier(wiring.Component):
                 routed.odd.eq(
                     Cat(read.odd.word_select(n, groups).xor() for n in range(config.words))
                 ),
-                routed.good.eq(read.full & ~refused),
-                routed.reason.eq(reason),
+                routed.good.eq(read.full & (causes == 0)),
+                routed.causes.eq(causes),
                 routed.queue.eq(Cat(header.traffic_class[:class_width], output)),
                 routed.low.eq(
                     sum((read.length << n for n in range(4) if scale >> n & 1), C(255, 8))
@@ -307,7 +302,7 @@ class Classifier(wiring.Component):
                 ),
             ]
 
-        # Third to last stage: the offer, and comparisons with constants.
+        # Third to last stage: the offer, the first of the reasons, and comparisons with constants.
         queue, length = Signal.like(offer.queue), Signal.like(offer.length)  # of the last stage
         start = Signal(length_width)
         expected = Signal(count_width)  # valid bytes of the packet under way on its end, less one
@@ -327,7 +322,6 @@ class Classifier(wiring.Component):
                 head.odd.eq(routed.odd),
                 head.good.eq(routed.good),
                 head.refused.eq(routed.full & ~routed.good),
-                head.reason.eq(routed.reason),
                 head.single.eq(routed.length == 1),
                 head.double.eq(routed.length == 2),
                 head.wrong.eq(routed.error | misfit | (routed.last != (routed.length == 1))),
@@ -338,6 +332,10 @@ class Classifier(wiring.Component):
                 head.start_two.eq(routed.good & (start == 2)),
                 head.early.eq(start != routed.length),
             ]
+
+            for drop in reversed(Drop):
+                with m.If(routed.causes[drop]):
+                    m.d.sync += head.reason.eq(drop)
 
         # The packet under way. What it takes from its head is loaded again and again before it.
         packet = Signal(

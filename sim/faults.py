@@ -666,8 +666,8 @@ FAULTS = (
         name="tail-keep",
         meaning="tkeep of the last flit lacks a byte",
         file="rtl/egress.py",
-        old="exceeds(leaving.count, n) for n",
-        new="exceeds(leaving.count, n + 1) for n",
+        old="exceeds(shown.count, n) for n",
+        new="exceeds(shown.count, n + 1) for n",
         check="egress bench",
     ),
     Fault(
