@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from models.config import NODE, PROTO, RACK, TINY
-from models.link.config import HOP_CYCLES, DownPolicy, LinkConfig, link_of
+from models.link.config import HOP_CYCLES, DownPolicy, LinkConfig, SenderState, link_of
 from models.link.trial import LinkRun, LinkTrial
 from sim import cli
 from sim.bench.link import hop
@@ -202,6 +202,27 @@ def test_command_refuses_in_one_sentence(arguments, message):
     asked = CliRunner().invoke(cli.main, ["link", *arguments])
     assert asked.exit_code == 2 and message in asked.output
     assert "Traceback" not in asked.output
+
+
+@pytest.mark.parametrize("off", [1, 20_000])
+def test_end_that_is_switched_off_and_on_comes_back(off):
+    """What was under way is given up, each way, and counted; what comes after it passes."""
+    going = LinkRun(LinkTrial(config=link_of(TINY), frames=800, sizes=(16, 64)))
+    while going.cycle < 3000:
+        going.advance()
+    going.model.inputs.enable[0] = 0
+    until = going.cycle + off
+    while going.cycle < until:
+        going.advance()
+    assert going.model.outputs.sender_state[0] == SenderState.OFF and not going.done
+    going.model.inputs.enable[0] = 1
+    while not going.done:
+        going.advance()
+    found = going.results()
+    assert unharmed(found) and found["delivered"] + found["given_up"] == found["offered"] == 1600
+    assert 0 < found["given_up"] < 200
+    ends = found["counters"].values()
+    assert all(end["flushed"] == 1 and end["rx_init"] == 2 for end in ends)
 
 
 @pytest.mark.slow
