@@ -11,7 +11,7 @@ from models.config import NODE, PROTO, RACK, TINY
 from models.link.config import HOP_CYCLES, DownPolicy, LinkConfig, SenderState, link_of
 from models.link.trial import LinkRun, LinkTrial
 from sim import cli
-from sim.bench.link import hop
+from sim.bench.link import cost, hop
 from sim.link import WRONG, dump, numbers, parse, run
 
 # Small enough for a simulation: windows and timers follow from the sizes.
@@ -202,6 +202,14 @@ def test_command_refuses_in_one_sentence(arguments, message):
     asked = CliRunner().invoke(cli.main, ["link", *arguments])
     assert asked.exit_code == 2 and message in asked.output
     assert "Traceback" not in asked.output
+
+
+@pytest.mark.parametrize("config", LINKS, ids=by_name)
+@pytest.mark.parametrize("place", ["least", "most"])
+def test_one_error_costs_a_round_trip_and_a_window_at_most(config, place):
+    least = max(16, config.min_packet_bytes)
+    worst, most = cost(config, least if place == "least" else config.max_packet_bytes)
+    assert config.wire_cycles < worst <= most
 
 
 @pytest.mark.parametrize("off", [1, 20_000])

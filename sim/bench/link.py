@@ -1,11 +1,16 @@
 """The link: what it carries, without errors and with, beside theory."""
 
 from dataclasses import replace
+from math import ceil
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.config import NODE, PROTO, RACK
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkRun, LinkTrial
+from models.link.wire import frame_words
 from sim.bench.check import Check
 from sim.bench.runner import FOLDER, Runner, middle
 
@@ -37,6 +42,28 @@ def hop(config: LinkConfig) -> int:
     words = -(-(2 + config.words) // config.words_per_cycle)
     took = run.packets.departed - run.packets.injected
     return int(took.max()) - run.channel.delay - (words - 1)
+
+
+def cost(config: LinkConfig, size: int) -> tuple[int, int]:
+    """Most cycles by which a packet comes later because of one error, and how many it may be.
+
+    That is a round trip, and what the sender may have sent without an acknowledgement. A word is
+    cut out of both directions, at each of some places in full traffic.
+    """
+    trial = LinkTrial(config=config, frames=400, sizes=(size,))
+
+    def completed(down: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
+        run = LinkRun(replace(trial, down=down))
+        while not run.done:
+            run.advance()
+        return run.packets.completed.copy()
+
+    clean = completed(())
+    starts = int(np.median(clean)) + 7 * np.arange(8)
+    worst = max(int((completed(((n, n + 1),)) - clean).max()) for n in starts.tolist())
+    kept = min(config.window, config.replay * config.flit_bytes // size)
+    window = ceil(kept * frame_words(size) / config.line_words_per_cycle)
+    return worst, config.round_trip_cycles + window
 
 
 def outcome(trial: LinkTrial) -> dict[str, Any]:
@@ -92,6 +119,11 @@ def link(runner: Runner) -> list[Check]:
     for config in CLEAN:
         what = f"{config.name}, cycles that a hop adds in cut-through"
         checks.append(Check(what, hop(config), "<=", HOP))
+    for config in CLEAN:
+        for size in (max(16, config.min_packet_bytes), config.max_packet_bytes):
+            what = f"{config.name}, {size} B, cycles that one error costs"
+            worst, most = cost(config, size)
+            checks.append(Check(what, worst, "<=", most, "a round trip and a window"))
     held = BAD.with_(store_and_forward=True)
     checks.append(
         Check(f"{BAD.name}, the same in store-and-forward, a packet of a flit", hop(held))
@@ -104,7 +136,6 @@ def link(runner: Runner) -> list[Check]:
 def draw(curve: list[tuple[LinkTrial, float]]) -> None:
     """Goodput against bit error rate, measured points on the lines of theory."""
     import matplotlib.pyplot as plt
-    import numpy as np
 
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for size in SIZES:
