@@ -4,7 +4,8 @@ A notebook finds here what it needs first: ``from models import NODE, Trial, mea
 
 Compiled loops are cached under ``build/numba``, in a folder named after the source of all models:
 numba itself looks at the file of a function only, not at those of the functions it calls, and
-would go on using a compiled switch after one of its leaves has changed.
+would go on using a compiled switch after one of its leaves has changed. ``NUMBA_BOUNDSCHECK=1``
+has them look at every index, and is kept apart.
 """
 
 import hashlib
@@ -33,7 +34,10 @@ __all__ = [
 _FOLDER = Path(__file__).resolve().parent
 _SOURCES = sorted(_FOLDER.rglob("*.py"))
 _DIGEST = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:16]
-numba.config.CACHE_DIR = str(_FOLDER.parent / "build" / "numba" / _DIGEST)  # type: ignore[attr-defined]
+_CHECKED = "-checked" if numba.config.BOUNDSCHECK else ""  # type: ignore[attr-defined]
+numba.config.CACHE_DIR = str(  # type: ignore[attr-defined]
+    _FOLDER.parent / "build" / "numba" / f"{_DIGEST}{_CHECKED}"
+)
 
 # The loops are short, over the words of a flit or the classes of a port: nothing to gain from
 # vectors, and the search for them is a part of the time to compile.
