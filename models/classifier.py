@@ -49,7 +49,7 @@ PORT = (
     "accepted dropped drop_reason drop_header broke broken_reason"  # show in the next cycle
 )
 STAGE = (
-    "full "  # it holds a flit; else the rest means nothing, but that padding takes its data
+    "full "  # it holds a flit; else its data is zero, and the rest means nothing
     "last error "
     "refusal "  # if the flit is a head: a Drop, GOOD or UNKNOWN
     "queue length"  # if it is a good one
@@ -349,7 +349,7 @@ def receive(p, s, inputs, n, comes):
     stage.full = comes
     stage.refusal = UNKNOWN
     for word in range(p.words):
-        s.data[n, first, word] = inputs.i_payload_data[n, word]  # padding may have it
+        s.data[n, first, word] = inputs.i_payload_data[n, word] if comes else 0
     for word in range(s.keep.shape[2]):
         s.keep[n, first, word] = inputs.i_payload_keep[n, word]
     stage.last = inputs.i_payload_last[n]

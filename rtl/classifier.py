@@ -423,14 +423,16 @@ class Classifier(wiring.Component):
             push.first.eq(first),
             push.queue.eq(Mux(first, queue, packet.queue)),
             push.length.eq(length),
-            flit.data.eq(head.data),
+            # What is no flit shows nothing of what was on the stream: the end of a packet that
+            # stalls is seen outside.
+            flit.data.eq(Mux(head.full, head.data, 0)),
             flit.first.eq(first),
             flit.last.eq(broken | ends),
             flit.error.eq(broken),
             flit.count.eq(count),
             flit.mark.eq(Mux(first, self.used_high, packet.mark)),
             # Of last and error, just one is high if the packet ends well, both or none else.
-            flit.parity.eq(head.odd ^ first ^ flit.mark ^ ends ^ count.xor()),
+            flit.parity.eq(Mux(head.full, head.odd, 0) ^ first ^ flit.mark ^ ends ^ count.xor()),
         ]
         with m.If(push.valid):
             m.d.sync += over.eq(stream_over)
