@@ -7,7 +7,9 @@ from models.config import SwitchConfig
 from models.link.config import LinkConfig, link_of
 from models.link.wire import CREDIT_BITS, CREDIT_COUNTER_BITS, MAX_CHANNELS
 
-__all__ = ["ChipConfig", "chip_of"]
+__all__ = ["TIMEOUT_BITS", "ChipConfig", "chip_of"]
+
+TIMEOUT_BITS = 24  # of dead_output_timeout, in cycles
 
 
 @dataclass(frozen=True, kw_only=True)

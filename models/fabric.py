@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.chip import ChipModel
-from models.chip_config import ChipConfig
+from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.compiled import compiled
 from models.config import SwitchConfig
 from models.link.config import DownPolicy
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
-from models.output_watchdog import TIMEOUT_BITS
 from models.record import flat
 from models.traffic import (
     Sinks,

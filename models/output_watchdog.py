@@ -9,7 +9,6 @@ from models.config import SwitchConfig
 from models.record import allocate
 
 __all__ = [
-    "TIMEOUT_BITS",
     "OutputWatchdogInputs",
     "OutputWatchdogModel",
     "OutputWatchdogOutputs",
@@ -18,7 +17,6 @@ __all__ = [
     "output_watchdog_state",
 ]
 
-TIMEOUT_BITS = 24
 OutputWatchdogInputs = namedtuple(
     "OutputWatchdogInputs", "timeout waiting permit offered taken revive"
 )

@@ -7,11 +7,9 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from models.chip_config import ChipConfig
+from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.link.config import DownPolicy, ReceiverState, SenderState
-from models.link.counters import COUNT_BITS
-from models.link.wire import COUNTED
-from models.output_watchdog import TIMEOUT_BITS
+from models.link.wire import COUNT_BITS, COUNTED
 from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
 from rtl.isolator import Isolator
 from rtl.link.channel_map import ChannelMap

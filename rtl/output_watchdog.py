@@ -4,8 +4,8 @@ from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from models.chip_config import TIMEOUT_BITS
 from models.config import SwitchConfig
-from models.output_watchdog import TIMEOUT_BITS
 
 __all__ = ["OutputWatchdog"]
 

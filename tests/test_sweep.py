@@ -34,7 +34,7 @@ seed = [1, 2]
 """
 LONG = """
 base = "TINY"
-cycles = 25_000
+cycles = 150_000
 speedup = 1.25
 [axes]
 load = [0.3, 0.5]

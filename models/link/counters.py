@@ -6,11 +6,10 @@ import numpy as np
 
 from models.compiled import compiled
 from models.link.config import LinkConfig
-from models.link.wire import COUNTED
+from models.link.wire import COUNT_BITS, COUNTED
 from models.record import allocate
 
 __all__ = [
-    "COUNT_BITS",
     "LinkCountersInputs",
     "LinkCountersModel",
     "LinkCountersOutputs",
@@ -19,7 +18,6 @@ __all__ = [
     "link_counters_state",
 ]
 
-COUNT_BITS = 48  # two days of an event in each cycle of 1.5 GHz
 EVENTS = len(COUNTED)
 LinkCountersInputs = namedtuple(
     "LinkCountersInputs", [*(f"events_{name}" for name in COUNTED), "address"]

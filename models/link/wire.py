@@ -18,6 +18,7 @@ __all__ = [
     "CHECK_BITS",
     "CHECK_POLYNOMIAL",
     "COUNTED",
+    "COUNT_BITS",
     "CREDIT_BITS",
     "CREDIT_COUNTER_BITS",
     "CREDIT_TIMER_BITS",
@@ -115,6 +116,7 @@ COUNTED = (
     *("flushed", "lost", "rx_overrun", "overrun", "malformed", "unknown"),
     *("credit_healed", "credit_excess", "credit_overrun", "credit_underrun", "credit_stall"),
 )
+COUNT_BITS = 48  # of each: two days of an event in each cycle of 1.5 GHz
 
 
 def frame_words(size: int) -> int:

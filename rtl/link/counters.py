@@ -6,8 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.link.config import LinkConfig
-from models.link.counters import COUNT_BITS
-from models.link.wire import COUNTED
+from models.link.wire import COUNT_BITS, COUNTED
 from rtl.link.link import LinkEventsSignature
 
 __all__ = ["LinkCounters"]

@@ -5,7 +5,8 @@ import os
 import cocotb
 import numpy as np
 
-from models.output_watchdog import TIMEOUT_BITS, OutputWatchdogModel
+from models.chip_config import TIMEOUT_BITS
+from models.output_watchdog import OutputWatchdogModel
 from rtl.output_watchdog import OutputWatchdog
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_config
