@@ -128,6 +128,7 @@ def test_window_and_room_are_used_to_the_last():
         assert taken == flits * frames
         model.inputs.ack_valid[0] = 1
         for _ in range(10):
+            model.inputs.i_payload_last[0] = taken % flits == flits - 1
             taken += int(model.step().i_ready[0])
             model.inputs.ack_valid[0] = 0
         assert taken > flits * frames
