@@ -1375,7 +1375,7 @@ FAULTS = (
         file="rtl/link/retry_sender.py",
         old="(self.init_echo.sequence == self.next) & (self.init_echo.value == value)",
         new="self.init_echo.sequence == self.next",
-        check="retry proof",
+        check="retry_sender bench",
     ),
     Fault(
         name="channel-map-sweep",
