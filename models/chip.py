@@ -42,10 +42,10 @@ SWITCH_OUTPUTS = [
     *("ingress_occupancy", "egress_occupancy"),
 ]
 MAP = [f"map_{name}" for name in ("valid", "link", "address", "port")]
-DEATH = ["dead_output_timeout", "revive"]
+WATCHDOG = ["dead_output_timeout", "revive"]
 COUNTER = ["counter_link", "counter_event"]
 ChipInputs = namedtuple(
-    "ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *DEATH, *MAP, *COUNTER]
+    "ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *WATCHDOG, *MAP, *COUNTER]
 )
 ChipOutputs = namedtuple(
     "ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready", "counter_count"]
@@ -98,11 +98,11 @@ def chip_settles(inputs, outputs, parts):
             for output in range(1, parts.switch_p.ports):
                 permits &= permit >> output * parts.classes
         parts.switch_i.permit[0, n] = permits
-        death = parts.watchdog_i
-        death.waiting[n], death.permit[n] = parts.switch_o.waiting[0, n], permits
-        death.offered[n] = parts.isolator_o.to_link_valid[n]
-        death.taken[n] = parts.isolator_i.to_link_ready[n]
-        death.revive[n] = inputs.revive[0, n >> 6] >> (n & 63) & 1
+        watchdog = parts.watchdog_i
+        watchdog.waiting[n], watchdog.permit[n] = parts.switch_o.waiting[0, n], permits
+        watchdog.offered[n] = parts.isolator_o.to_link_valid[n]
+        watchdog.taken[n] = parts.isolator_i.to_link_ready[n]
+        watchdog.revive[n] = inputs.revive[0, n >> 6] >> (n & 63) & 1
         idle = parts.switch_o.idle[0, n >> 6] >> (n & 63) & 1
         if idle and not parts.isolator_o.idle[n]:
             parts.switch_o.idle[0, n >> 6] ^= 1 << (n & 63)

@@ -76,9 +76,9 @@ class FabricTrial:
     resets : tuple of (int, int, int) triples
         A chip, a port of it, and the cycle from which it is not enabled and in reset, until it is
         idle. What is on its way through that port may be lost, and nothing else.
-    timeout : int
-        ``dead_output_timeout`` of ports with a host, in cycles; that of a port with another chip is
-        twice as long. With 0 no output ever dies.
+    dead_output_timeout : int
+        Of ports with a host, in cycles; that of a port with another chip is twice as long. With 0
+        no output ever dies.
     revives : tuple of (int, int, int) triples
         A chip, a port of it, and the cycle in which its output is revived.
     seed : int
@@ -98,7 +98,7 @@ class FabricTrial:
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
     resets: tuple[tuple[int, int, int], ...] = ()
-    timeout: int = 0
+    dead_output_timeout: int = 0
     revives: tuple[tuple[int, int, int], ...] = ()
     seed: int = 1
 
@@ -144,8 +144,10 @@ class FabricTrial:
                         f"{name} must have a chip, 0 to {self.chips - 1}, a port, 0 to "
                         f"{ports - 1}, and a cycle, not {(chip, port, start)}"
                     )
-        if not 0 <= self.timeout <= most:
-            raise ValueError(f"timeout must be 0 to {most}, not {self.timeout}")
+        if not 0 <= self.dead_output_timeout <= most:
+            raise ValueError(
+                f"dead_output_timeout must be 0 to {most}, not {self.dead_output_timeout}"
+            )
 
     def dump(self) -> str:
         """All of it as JSON."""
@@ -361,12 +363,12 @@ class FabricRun:
             i.credit_port_limit[:] = (1 << CREDIT_COUNTER_BITS) - 1
         for chip in self.chips:
             chip.inputs.enable[:] = (1 << config.switch.ports) - 1
-            chip.inputs.dead_output_timeout[:] = trial.timeout
+            chip.inputs.dead_output_timeout[:] = trial.dead_output_timeout
         self.hosts.inputs.credit_port_limit[:] = config.port_credits
         if trial.chips == 2:
             for chip in self.chips:
                 chip.inputs.credit_port_limit[0, 0] = config.port_credits
-                chip.inputs.dead_output_timeout[0, 0] = 2 * trial.timeout
+                chip.inputs.dead_output_timeout[0, 0] = 2 * trial.dead_output_timeout
         channel = self.channel
         self.wires = (
             self.sources.parameters,
@@ -501,7 +503,7 @@ class FabricRun:
     def patience(self) -> int:
         """Cycles after which nothing comes any more, if nothing was delivered or discarded."""
         cut = max((end - start for _, start, end in self.trial.down), default=0)
-        timers = self.trial.config.link.replay_timer_cycles + self.trial.timeout
+        timers = self.trial.config.link.replay_timer_cycles + self.trial.dead_output_timeout
         return self.trial.start + 4 * timers + 2 * cut
 
     @property
@@ -509,7 +511,7 @@ class FabricRun:
         """All has come, or nothing comes any more."""
         return self.delivered == self.offered or self.quiet > self.patience
 
-    def passed_away(self, packet: Any) -> bool:
+    def met_a_dead_output(self, packet: Any) -> bool:
         """Whether an output by which a packet goes was dead for its class at some time."""
         trial, destination = self.trial, int(packet["destination"])
         chips = {trial.place(int(packet["source"]))[0], trial.place(destination)[0]}
@@ -534,7 +536,7 @@ class FabricRun:
                 missing["stopped"] += 1
             elif row["injected"] < 0:
                 missing["waiting"] += 1
-            elif self.passed_away(row):
+            elif self.met_a_dead_output(row):
                 missing["dead"] += 1
             else:
                 missing["reset" if trial.route(source, destination) & reset else "lost"] += 1

@@ -167,15 +167,9 @@ class Chip(wiring.Component):
             connect(m, flipped(self.from_pcs[n]), link.from_pcs)
             connect(m, link.to_pcs, flipped(self.to_pcs[n]))
             connect(m, flipped(self.credit[n]), link.credit)
-            connect(m, link.events, flipped(self.events[n]))
             m.submodules[f"counters_{n}"] = counters = LinkCounters(config.link)
-            m.d.comb += [
-                *(
-                    getattr(counters.events, name).eq(getattr(link.events, name))
-                    for name in COUNTED
-                ),
-                counters.address.eq(self.counter.event),
-            ]
+            connect(m, link.events, flipped(self.events[n]), counters.events)
+            m.d.comb += counters.address.eq(self.counter.event)
             counts.append(Mux(asked == n, counters.count, 0))
             connect(m, link.o, isolator.from_link)
             connect(m, isolator.to_switch, switch.i[n])

@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as Rows
 
 from models.chip_config import ChipConfig
-from models.config import NODE, TINY
+from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
@@ -156,9 +156,19 @@ DEAD = FabricTrial(  # host 0 is not there at first
     frames=40,
     sizes=(64,),
     down=((0, 0, CHIP.start + 1500),),
-    timeout=500,
+    dead_output_timeout=500,
     revives=((0, 0, CHIP.start + 2000),),
 )
+PROTO_512 = PROTO.with_(name="PROTO-512", max_packet_bytes=512)
+CUT = FabricTrial(  # outputs die in the midst of packets
+    config=ChipConfig(switch=PROTO_512, link=link_of(PROTO_512)),
+    flows=((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0)),
+    frames=40,
+    sizes=(512,),
+    dead_output_timeout=3,
+)
+REVIVALS = tuple((0, n, CUT.start + 400 * k + 37 * n) for n in range(4) for k in range(1, 6))
+CUT = replace(CUT, revives=REVIVALS)
 HOLDS = replace(CABLE, config=CABLE.config.with_(name="TINY-hold", store_and_forward=True))
 
 
@@ -245,6 +255,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "chip bench, dead output": lambda: run_bench(
         "chip", Chip(CHIP.config), CHIP.config, extra_env={"FABRIC_TRIAL": DEAD.dump()}
+    ),
+    "chip bench, cut packets": lambda: run_bench(
+        "chip", Chip(CUT.config), CUT.config, extra_env={"FABRIC_TRIAL": CUT.dump()}
     ),
     "link_counters bench": lambda: run_bench("link_counters", LinkCounters(RETRY), RETRY),
     "output_watchdog bench": lambda: run_bench(
@@ -1320,6 +1333,38 @@ FAULTS = (
         old="switch.flush[n].eq(watchdog.dead)",
         new="switch.flush[n].eq(0)",
         check="chip bench, dead output",
+    ),
+    Fault(
+        name="chip-dead-cut",
+        meaning="a packet that is cut as its output dies has no end",
+        file="rtl/chip.py",
+        old="isolator.flush.eq(watchdog.dead.all())",
+        new="isolator.flush.eq(0)",
+        check="chip bench, cut packets",
+    ),
+    Fault(
+        name="bubble-data",
+        meaning="the end of a packet that stalls shows what was on the stream",
+        file="rtl/classifier.py",
+        old="flit.data.eq(Mux(head.full, head.data, 0))",
+        new="flit.data.eq(head.data)",
+        check="classifier bench",
+    ),
+    Fault(
+        name="drop-order",
+        meaning="the last reason to drop a packet is told, not the first",
+        file="rtl/classifier.py",
+        old="for drop in reversed(Drop):",
+        new="for drop in Drop:",
+        check="classifier bench",
+    ),
+    Fault(
+        name="bubble-last",
+        meaning="what was on the stream without a flit ends a packet",
+        file="rtl/classifier.py",
+        old="raw.last.eq(self.i.payload.last & enters)",
+        new="raw.last.eq(self.i.payload.last)",
+        check="classifier bench",
     ),
     Fault(
         name="chip-revive",

@@ -10,7 +10,7 @@ from sim import ROOT
 
 FILES = sorted(path.name for path in (ROOT / "tests").glob("test_*.py"))
 # Of models alone, or nearly: what these run is compiled once more.
-NAMES = ("switch", "egress", "ingress", "buffer", "scheduler", "link", "chip", "fabric", "trial")
+NAMES = ("switch", "egress", "ingress", "buffer", "scheduler", "link", "chip")
 CHOSEN = [name for name in FILES if name.removeprefix("test_").split(".")[0].startswith(NAMES)]
 KINDS = "not slow and not verilator and not formal and not fpga"
 

@@ -100,7 +100,7 @@ def test_dead_class_of_an_output_harms_no_other():
     trial["flows"] = ((0, 3, 0), (1, 2, 0))
     held = results(CLASSES, **trial)
     assert held["lost"] + held["waiting"] > 60 and not held["discarded"]
-    trial["timeout"] = 600
+    trial["dead_output_timeout"] = 600
     found = results(CLASSES, **trial)
     assert not any(found[name] for name in WRONG), found
     assert 0 < found["stopped"] == found["discarded"]
@@ -152,12 +152,30 @@ def test_dead_output_is_discarded_until_it_is_revived():
         frames=40,
         sizes=(512,),
         down=((0, 0, start + 1500),),
-        timeout=500,
+        dead_output_timeout=500,
         revives=((0, 0, start + 2000),),
     )
     assert run.dead.tolist() == [[0b1111, 0, 0, 0]]  # the link took nothing, whatever the class
     assert 0 < found["dead"] == found["discarded"] < 60
     assert found["delivered"] + found["dead"] == found["offered"] == 160
+
+
+@pytest.mark.verilator
+def test_packet_on_its_way_out_of_an_output_that_dies_ends_poisoned():
+    """The timeout is less than the line may make a flit wait; outputs are revived now and then."""
+    config, _ = CASES[1]
+    start = FabricTrial(config=config).start
+    run, found = carried(
+        chips=1,
+        flows=((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0)),
+        frames=40,
+        sizes=(512,),
+        dead_output_timeout=3,
+        revives=tuple((0, n, start + 400 * k + 37 * n) for n in range(4) for k in range(1, 6)),
+    )
+    assert 0 < found["dead"] == found["discarded"] < 160
+    assert found["delivered"] + found["dead"] == found["offered"] == 160
+    assert found["counters"]["chip 0"]["tx_poisoned"] > 0
 
 
 @pytest.mark.verilator
@@ -250,7 +268,7 @@ def test_wrong_chip_is_named(changes, message):
         ({"stopped": ((0, 2),)}, "stopped must have a host, 0 to 1, and a class, .* not .0, 2."),
         ({"resets": ((1, 0, 9),)}, "resets must have a chip, 0 to 0, a port, .* not .1, 0, 9."),
         ({"revives": ((0, 2, 9),)}, "revives must have a chip, 0 to 0, a port, .* not .0, 2, 9."),
-        ({"timeout": -1}, "timeout must be 0 to 8388607, not -1"),
+        ({"dead_output_timeout": -1}, "dead_output_timeout must be 0 to 8388607, not -1"),
         ({"down": ((2, 0, 5),)}, "down must have a cable, 0 to 1, .* not .2, 0, 5."),
     ],
 )
@@ -267,7 +285,7 @@ def test_trial_survives_the_way_to_the_bench():
         flows=((0, 1, 2),),
         down=((1, 3, 5),),
         stopped=((0, 1),),
-        timeout=9,
+        dead_output_timeout=9,
         revives=((1, 2, 3),),
     )
     assert FabricTrial.parse(trial.dump()) == trial
