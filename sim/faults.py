@@ -983,6 +983,22 @@ FAULTS = (
         check="retry_sender bench",
     ),
     Fault(
+        name="retry-under-way",
+        meaning="a NACK of the frame under way is forgotten",
+        file="rtl/link/retry_sender.py",
+        old="with m.If(starts | (empty & ~numbering)):",
+        new="with m.If(starts | empty):",
+        check="retry_sender bench",
+    ),
+    Fault(
+        name="retry-under-way-unheard",
+        meaning="a NACK of the frame under way asks for nothing",
+        file="rtl/link/retry_sender.py",
+        old="| (latest & (numbering | ~empty))",
+        new="| (latest & ~empty)",
+        check="retry_sender bench",
+    ),
+    Fault(
         name="retry-unsent",
         meaning="an ACK of a frame that was never sent is believed",
         file="rtl/link/retry_sender.py",

@@ -165,7 +165,7 @@ def test_packet_on_its_way_out_of_an_output_that_dies_ends_poisoned():
     """The timeout is less than the line may make a flit wait; outputs are revived now and then."""
     config, _ = CASES[1]
     start = FabricTrial(config=config).start
-    run, found = carried(
+    _, found = carried(
         chips=1,
         flows=((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0)),
         frames=40,

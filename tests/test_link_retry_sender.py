@@ -116,6 +116,20 @@ def test_no_cycle_is_lost_between_frames_and_two_at_a_replay():
     assert replay[:16] == [n for n in range(4, 12) for _ in range(2)]
 
 
+def test_nack_of_the_frame_under_way_is_answered_as_it_ends():
+    """All before it is acknowledged, and it is broken at the other end before its end is sent."""
+    model = RetrySenderModel(SMALL)
+    begin(model)
+    i, sent = model.inputs, []
+    for cycle in range(12):
+        i.i_payload_last[0] = cycle == 2
+        i.i_valid[0] = model.state.next[0] == 0
+        i.nack_valid[0], i.nack_sequence[0] = cycle == 1, (1 << 20) - 1
+        o = model.step()
+        sent.append(int(o.o_payload_last[0]) if o.o_valid[0] else None)
+    assert sent == [None, 0, 0, 1, None, None, 0, 0, 1, None, None, None]
+
+
 def test_window_and_room_are_used_to_the_last():
     """One-flit packets stop at the window, packets of three with less room than a largest one."""
     for flits, frames in ((1, 4), (3, 2)):

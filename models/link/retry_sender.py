@@ -240,7 +240,7 @@ def repeat(p, s, n):
 
 
 @inner
-def carry_out(p, s, kept, n):
+def carry_out(p, s, kept, begun, n):
     """The ACK or NACK of the cycle before; 1 if it frees frames."""
     said = (s.word[n] - s.oldest[n]) & MASK  # the frame after the oldest
     if said != MASK and said >= kept:
@@ -251,7 +251,7 @@ def carry_out(p, s, kept, n):
         s.flits[n] -= s.length[n, s.oldest[n] % p.window]
         s.oldest[n] += 1
         s.replays[n] = 0
-    if s.is_nack[n] and frees < kept:
+    if s.is_nack[n] and frees < begun:
         s.nacked[n] = 1
     return frees > 0
 
@@ -278,6 +278,8 @@ def retry_sender_clock(p, s, inputs, n):
     now, state = s.now[n], s.state[n]
     active, kept = state in (ADVANCE, REPLAY), s.next[n] - s.oldest[n]
     between = active and not s.in_frame[n]
+    # Frames that a NACK may ask for: the one under way is none of those that are kept yet.
+    begun = kept + (state == ADVANCE and s.in_frame[n] and s.fate[n] == NUMBERED)
     decided = decision(p, s, inputs, n) if between else NOTHING
     free = not s.o_valid[n] or inputs.o_ready[n]
     taken = inputs.i_valid[n] and accepts(p, s, inputs, n)
@@ -300,7 +302,7 @@ def retry_sender_clock(p, s, inputs, n):
     s.room[n] = flits + kept_one + p.max_packet_flits <= p.replay
 
     # Decisions.
-    if kept == 0:
+    if begun == 0:
         s.nacked[n] = 0
     if decided == GIVE_UP:
         s.state[n] = FLUSH
@@ -324,7 +326,7 @@ def retry_sender_clock(p, s, inputs, n):
     # Words from the partner, and timers.
     progress = False
     if s.came[n] and active and decided != GIVE_UP:
-        progress = carry_out(p, s, kept, n)
+        progress = carry_out(p, s, kept, begun, n)
     s.came[n] = inputs.ack_valid[n] or inputs.nack_valid[n]
     s.is_nack[n] = inputs.nack_valid[n]
     s.word[n] = inputs.nack_sequence[n] if inputs.nack_valid[n] else inputs.ack_sequence[n]

@@ -34,8 +34,8 @@ class RetrySender(wiring.Component):
     the window. An ACK frees the frames up to its number; a NACK does, and what is left is repeated
     (REPLAY), as it is after ``replay_timer_cycles`` without progress in ADVANCE. Progress is that
     frames are freed. A frame under way is never cut nor interleaved: what follows from a word or a
-    timer, follows when it has ended. Frames that are acknowledged in the midst of a replay are
-    skipped from the next frame on.
+    timer, follows when it has ended; a NACK may ask for that very frame. Frames that are
+    acknowledged in the midst of a replay are skipped from the next frame on.
 
     All that is kept is given up (``flushed``, then FLUSH) after ``replay_count_max`` replays in a
     row without progress; after ``data_age_cycles`` without progress while something was kept; if
@@ -336,7 +336,8 @@ class RetrySender(wiring.Component):
         ends, end = self.ends, self.end
         came, is_nack, word = self.came, Signal(), self.word
         said, distance = Signal.like(word), Signal.like(word)
-        known, latest, applies, rest = Signal(), Signal(), Signal(), Signal()
+        known, latest, applies, missed = Signal(), Signal(), Signal(), Signal()
+        numbering = Signal()  # a frame is under way that is kept as it goes out
         m.d.comb += [
             ends.en.eq(numbered & flit.last),
             ends.addr.eq(self.next[:bits]),
@@ -348,7 +349,11 @@ class RetrySender(wiring.Component):
             latest.eq(distance.all()),
             applies.eq(came & (advance | replay) & ~gives_up),
             progress.eq(applies & known),
-            rest.eq(Mux(known, distance[: len(kept)] + 1 != kept, latest & ~empty)),
+            numbering.eq(advance & in_frame & ~plain & ~discarded),
+            missed.eq(
+                (known & (numbering | (distance[: len(kept)] + 1 != kept)))
+                | (latest & (numbering | ~empty))
+            ),
         ]
         m.d.sync += [
             came.eq(self.ack.valid | self.nack.valid),
@@ -356,9 +361,9 @@ class RetrySender(wiring.Component):
             word.eq(said),
             self.rx_ack_nack_seq_error.eq(applies & ~known & ~latest),
         ]
-        with m.If(starts | empty):
+        with m.If(starts | (empty & ~numbering)):
             m.d.sync += nacked.eq(0)
-        with m.If(applies & is_nack & rest):
+        with m.If(applies & is_nack & missed):
             m.d.sync += nacked.eq(1)
         with m.If(starts):
             m.d.sync += replays.eq(replays + 1)

@@ -48,9 +48,11 @@ def cost(config: LinkConfig, size: int) -> tuple[int, int]:
     """Most cycles by which a packet comes later because of one error, and how many it may be.
 
     That is a round trip, and what the sender may have sent without an acknowledgement. A word is
-    cut out of both directions, at each of some places in full traffic.
+    cut out of both directions, at each of some places in full traffic. The replay timer is too long
+    to be of help.
     """
-    trial = LinkTrial(config=config, frames=400, sizes=(size,))
+    patient = config.with_(replay_timer_ns=60_000)
+    trial = LinkTrial(config=patient, frames=400, sizes=(size,))
 
     def completed(down: tuple[tuple[int, int], ...]) -> NDArray[np.int64]:
         run = LinkRun(replace(trial, down=down))
