@@ -35,7 +35,7 @@ NS_PER_METRE = 5  # copper and fibre alike, within 5 %
 PERMITTED_FLITS = FRONT_FLITS + 1 + 3
 # Cycles from a flit at one end of an idle link of no length to the same flit at the other end, in
 # cut-through, besides those in which its words arrive. A control word goes the same way.
-HOP_CYCLES = 7
+HOP_CYCLES = 6
 TOLD_CYCLES = 12  # from a last flit to the CF_Update: verdict, release, count, a look at a pair
 # Ends of packets, and verdicts, that wait for each other. The ingress judges a head within 5 cycles
 # of its coming, so no more than 6 packets of one flit lie between the two, and a CC_Update or two.

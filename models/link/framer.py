@@ -47,12 +47,11 @@ FramerInputs = namedtuple(
 FramerOutputs = namedtuple(
     "FramerOutputs", "i_ready control_ready o_valid o_payload_data o_payload_control"
 )
-# `data` to `channel`: the flit that waits to become words. The queue is a ring that begins at
-# `head`; `held` words are complete, the next one has `filled` bytes.
+# The queue is a ring that begins at `head`; `held` words are complete, the next one has `filled`
+# bytes.
 FramerState = namedtuple(
     "FramerState",
-    "full data count last poison llr sequence channel crc within frame_bytes queue_data "
-    "queue_control head held filled sent control_at",
+    "crc within frame_bytes queue_data queue_control head held filled sent control_at",
 )
 FramerParameters = namedtuple("FramerParameters", "flit_bytes words words_per_cycle depth")
 
@@ -105,7 +104,6 @@ def framer_state(config: LinkConfig, instances: int) -> FramerState:
     """State after reset."""
     p = framer_parameters(config)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(FramerState._fields, (instances,))
-    shapes["data"] = (instances, p.words)
     shapes["queue_data"] = shapes["queue_control"] = (instances, p.depth)
     state = allocate(FramerState, shapes)
     state.control_at[:] = -p.words_per_cycle
@@ -157,56 +155,59 @@ def control_word(inputs, n):
 
 
 @inner
-def preamble(s, n):
-    """The first word of the frame whose first flit waits."""
-    numbers = (s.sequence[n] & 15) << 28 | (s.sequence[n] >> 4 & 0xFF) << 16
-    numbers |= (s.sequence[n] >> 12) << 8 | s.channel[n]  # bytes 1 to 4
-    sfd = LLR_SFD if s.llr[n] else FRAME_SFD
+def preamble(inputs, n):
+    """The first word of the frame whose first flit is on ``i``."""
+    sequence = inputs.i_payload_sequence[n]
+    numbers = (sequence & 15) << 28 | (sequence >> 4 & 0xFF) << 16
+    numbers |= (sequence >> 12) << 8 | inputs.i_payload_channel[n]  # bytes 1 to 4
+    sfd = LLR_SFD if inputs.i_payload_llr[n] else FRAME_SFD
     check = check_step(0xFF, sfd)
     for k in range(12):
-        byte = s.data[n, 0] >> 8 * k if k < 8 else numbers >> 8 * (k - 8)
+        byte = inputs.i_payload_data[n, 0] >> 8 * k if k < 8 else numbers >> 8 * (k - 8)
         check = check_step(check, byte & 0xFF)
     return sfd << 56 | FILLER << 48 | check << 40 | numbers << 8 | START
 
 
 @inner
-def put_flit(p, s, n):
-    """The bytes of the flit that waits, and what surrounds them."""
+def put_flit(p, s, inputs, n):
+    """The bytes of the flit on ``i``, and what surrounds them."""
+    size = inputs.i_payload_count[n] + 1
     if not s.within[n]:
-        put_word(p, s, n, preamble(s, n))
+        put_word(p, s, n, preamble(inputs, n))
         s.crc[n] = ONES
         s.frame_bytes[n] = 8
-    for k in range(s.count[n] + 1):
-        byte = s.data[n, k >> 3] >> 8 * (k & 7) & 0xFF
+    for k in range(size):
+        byte = inputs.i_payload_data[n, k >> 3] >> 8 * (k & 7) & 0xFF
         s.crc[n] = crc_step(s.crc[n], byte)
         put(p, s, n, byte, 0)
-    s.frame_bytes[n] += s.count[n] + 1
-    if s.last[n]:
-        check = s.crc[n] if s.poison[n] else s.crc[n] ^ ONES
+    s.frame_bytes[n] += size
+    if inputs.i_payload_last[n]:
+        check = s.crc[n] if inputs.i_payload_poison[n] else s.crc[n] ^ ONES
         for k in range(4):
             put(p, s, n, check >> 8 * k & 0xFF, 0)
         byte = TERMINATE
         while byte == TERMINATE or s.filled[n]:
             put(p, s, n, byte, 1)
             byte = IDLE
-    s.within[n] = not s.last[n]
+    s.within[n] = not inputs.i_payload_last[n]
 
 
 @inner
-def fits(p, s, n):
-    """Whether the words of the flit that waits, and one more, have a place in the queue."""
-    size = s.count[n] + 1 + (5 if s.last[n] else 0) + (0 if s.within[n] else 8)
+def fits(p, s, inputs, n):
+    """Whether the words of the flit on ``i``, and one more, have a place in the queue."""
+    size = inputs.i_payload_count[n] + 1
+    size += (5 if inputs.i_payload_last[n] else 0) + (0 if s.within[n] else 8)
     return s.held[n] + (size + 7) // 8 + 1 <= p.depth
 
 
 @compiled
-def framer_outputs(p, s, outputs, n):
-    """What the registers show."""
-    goes = s.full[n] and fits(p, s, n)
-    outputs.i_ready[n] = goes or not s.full[n]
+def framer_outputs(p, s, inputs, outputs, n):
+    """What the state shows, and whether the flit on ``i`` is taken."""
+    valid = inputs.i_valid[n]
+    outputs.i_ready[n] = not valid or fits(p, s, inputs, n)
     between = not s.within[n] or s.frame_bytes[n] >= IN_FRAME_BYTES
     apart = s.sent[n] + s.held[n] - s.control_at[n] >= p.words_per_cycle
-    room = goes if s.full[n] else s.held[n] < p.depth
+    room = outputs.i_ready[n] if valid else s.held[n] < p.depth
     outputs.control_ready[n] = between and apart and room
     outputs.o_valid[n] = 1
     for k in range(outputs.o_payload_control.shape[1]):
@@ -226,7 +227,6 @@ def framer_outputs(p, s, outputs, n):
 @compiled
 def framer_clock(p, s, inputs, outputs, n):
     """The clock edge."""
-    goes = s.full[n] and fits(p, s, n)
     if inputs.o_ready[n]:
         gone = min(p.words_per_cycle, s.held[n])
         s.head[n] = (s.head[n] + gone) % p.depth
@@ -235,19 +235,8 @@ def framer_clock(p, s, inputs, outputs, n):
     if inputs.control_valid[n] and outputs.control_ready[n]:
         s.control_at[n] = s.sent[n] + s.held[n]
         put_word(p, s, n, control_word(inputs, n))
-    if goes:
-        put_flit(p, s, n)
-        s.full[n] = 0
     if inputs.i_valid[n] and outputs.i_ready[n]:
-        s.full[n] = 1
-        for k in range(p.words):
-            s.data[n, k] = inputs.i_payload_data[n, k]
-        s.count[n] = inputs.i_payload_count[n]
-        s.last[n] = inputs.i_payload_last[n]
-        s.poison[n] = inputs.i_payload_poison[n]
-        s.llr[n] = inputs.i_payload_llr[n]
-        s.sequence[n] = inputs.i_payload_sequence[n]
-        s.channel[n] = inputs.i_payload_channel[n]
+        put_flit(p, s, inputs, n)
 
 
 class FramerModel:
@@ -267,6 +256,6 @@ class FramerModel:
     def step(self) -> FramerOutputs:
         """Outputs of this cycle, then the clock edge."""
         for n in range(self.instances):
-            framer_outputs(self.p, self.state, self.outputs, n)
+            framer_outputs(self.p, self.state, self.inputs, self.outputs, n)
             framer_clock(self.p, self.state, self.inputs, self.outputs, n)
         return self.outputs

@@ -36,7 +36,12 @@ from models.link.retry_receiver import (
     retry_receiver_clock,
     retry_receiver_outputs,
 )
-from models.link.retry_sender import RetrySenderModel, retry_sender_clock, retry_sender_outputs
+from models.link.retry_sender import (
+    RetrySenderModel,
+    retry_sender_accepts,
+    retry_sender_clock,
+    retry_sender_outputs,
+)
 from models.link.wire import COUNTED
 from models.record import allocate
 
@@ -216,9 +221,9 @@ def tell_sender(b, n):
 
 
 @inner
-def tell_framer(b, inputs, n):
-    """Inputs of the framer."""
-    i, flit, word = b.framer_i, b.sender_o, b.words_o
+def tell_framer(b, n):
+    """The flit to the framer."""
+    i, flit = b.framer_i, b.sender_o
     i.i_valid[n] = flit.o_valid[n]
     move(i.i_payload_data, flit.o_payload_data, n)
     i.i_payload_count[n] = flit.o_payload_count[n]
@@ -227,6 +232,12 @@ def tell_framer(b, inputs, n):
     i.i_payload_llr[n] = flit.o_payload_llr[n]
     i.i_payload_sequence[n] = flit.o_payload_sequence[n]
     i.i_payload_channel[n] = flit.o_payload_channel[n]
+
+
+@inner
+def tell_line(b, inputs, n):
+    """The control word to the framer, and whether the line takes words."""
+    i, word = b.framer_i, b.words_o
     i.control_valid[n] = word.o_valid[n]
     i.control_payload_type[n] = word.o_payload_type[n]
     i.control_payload_sequence_high[n] = word.o_payload_sequence_high[n]
@@ -381,21 +392,23 @@ def show_events(b, outputs, n):
 def link_outputs(b, inputs, outputs, n):
     """What both sides see in this cycle, and what the blocks tell each other in it.
 
-    First what registers show; then the control words, which hang on nothing else; then the sender
-    of retry, which tells whether it takes a flit, and what stands before it; last the way out.
+    First what registers show, and whether the framer takes a flit; then whether the sender of retry
+    does; then the control words, and what stands before the sender; last the way out.
     """
-    framer_outputs(b.framer_p, b.framer_s, b.framer_o, n)
+    retry_sender_outputs(b.sender_p, b.sender_s, b.sender_o, n)
+    tell_framer(b, n)
+    framer_outputs(b.framer_p, b.framer_s, b.framer_i, b.framer_o, n)
     deframer_outputs(b.deframer_p, b.deframer_s, b.deframer_o, n)
     retry_receiver_outputs(b.receiver_p, b.receiver_s, b.receiver_o, n)
     arrivals_outputs(b.arrivals_s, b.arrivals_o, n)
     credit_receiver_outputs(b.credit_receiver_p, b.credit_receiver_s, b.credit_receiver_o, n)
     tell_packets(b, inputs, n)
-    retry_sender_outputs(b.sender_p, b.sender_s, b.sender_i, b.sender_o, n)
+    b.sender_o.i_ready[n] = retry_sender_accepts(b.sender_p, b.sender_s, b.sender_i, n)
     tell_words(b, n)
     tell_gate(b, inputs, n)
     tell_flit(b, n)
     tell_sender(b, n)
-    tell_framer(b, inputs, n)
+    tell_line(b, inputs, n)
     deliver(b, inputs, outputs, n)
     tell_receiver(b, inputs, n)
     count_arrivals(b, inputs, n)

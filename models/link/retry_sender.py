@@ -16,6 +16,7 @@ __all__ = [
     "RetrySenderInputs",
     "RetrySenderModel",
     "RetrySenderOutputs",
+    "retry_sender_accepts",
     "retry_sender_clock",
     "retry_sender_outputs",
 ]
@@ -123,16 +124,15 @@ def fate_of(p, s, inputs, n):
 
 
 @inner
-def accepts(p, s, inputs, n):
-    """A flit on ``i`` would be taken."""
+def retry_sender_accepts(p, s, inputs, n):
+    """``i_ready``: a flit on ``i`` would be taken."""
     fate = fate_of(p, s, inputs, n)
     return fate == DISCARDED or (fate != HOLD and (not s.o_valid[n] or inputs.o_ready[n]))
 
 
 @compiled
-def retry_sender_outputs(p, s, inputs, outputs, n):
-    """What the registers show, and ``i_ready``."""
-    outputs.i_ready[n] = accepts(p, s, inputs, n)
+def retry_sender_outputs(p, s, outputs, n):
+    """What the registers show."""
     outputs.o_valid[n] = s.o_valid[n]
     for word in range(p.words):
         outputs.o_payload_data[n, word] = s.o_data[n, word]
@@ -282,7 +282,7 @@ def retry_sender_clock(p, s, inputs, n):
     begun = kept + (state == ADVANCE and s.in_frame[n] and s.fate[n] == NUMBERED)
     decided = decision(p, s, inputs, n) if between else NOTHING
     free = not s.o_valid[n] or inputs.o_ready[n]
-    taken = inputs.i_valid[n] and accepts(p, s, inputs, n)
+    taken = inputs.i_valid[n] and retry_sender_accepts(p, s, inputs, n)
     asks = state == INIT and not s.asked[n]
     s.event[n, :] = 0
 
@@ -346,7 +346,8 @@ def retry_sender_clock(p, s, inputs, n):
 def retry_sender_step(p, state, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
     for n in range(state.now.size):
-        retry_sender_outputs(p, state, inputs, outputs, n)
+        retry_sender_outputs(p, state, outputs, n)
+        outputs.i_ready[n] = retry_sender_accepts(p, state, inputs, n)
         retry_sender_clock(p, state, inputs, n)
 
 

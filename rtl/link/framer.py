@@ -34,16 +34,16 @@ FILLS = int.from_bytes([ORDERED_SET, Control.FILL, *5 * [0], FILL_CHECK, 1], "li
 class Framer(wiring.Component):
     """Make frames of packets, and lay control words between and into them.
 
-    Flits become words in two steps: the CRC, then the window, a shift register of words whose first
+    A flit that is taken becomes words in the window, a shift register of words whose first
     ``words_per_cycle`` are ``o``. A frame begins right behind the last word of the one before.
     Behind the words of the window there is padding: fill words within a frame, idles else.
 
-    Latency: 2 cycles from a flit taken to its first word on ``o``, if the window is empty; 1 cycle
-    from a control word taken. Throughput: all of the line, if ``i`` has flits at hand and
+    Latency: 1 cycle from a flit or a control word taken to its first word on ``o``, if the window
+    is empty. Throughput: all of the line, if ``i`` has flits at hand and
     ``words_per_cycle <= flit_bytes / 16 + 1``: frames of ``frame_words`` words without gaps, at
     every size of packet that takes ``words_per_cycle`` words or more; at most 1 flit per cycle.
-    Backpressure: ``i.ready`` and ``control.ready`` depend on registers only. A flit goes into the
-    window when its words and one more fit behind those that are there.
+    Backpressure: ``i.ready`` is combinational in ``i``, and so is ``control.ready``. A flit is
+    taken when its words and one more fit behind those that are in the window.
     Source: docs/link.md.
 
     Parameters
@@ -57,8 +57,8 @@ class Framer(wiring.Component):
         Flits, whole frames one after another.
     control : In(stream.Signature(ControlLayout))
         Control words. One is taken between two frames, or behind 256 bytes of a frame, at least
-        ``words_per_cycle`` words after the last: in the cycle in which the flit behind it goes into
-        the window, or if none waits. So they do not starve the frames.
+        ``words_per_cycle`` words after the last: in the cycle in which the flit behind it is taken,
+        or if none waits. So they do not starve the frames.
     o : Out(stream.Signature(WordsLayout))
         Words to the PCS, always valid. ``ready``: the PCS takes them in this cycle. While it is
         low, words that arrive take the place of padding.
@@ -89,62 +89,66 @@ class Framer(wiring.Component):
         config, depth = self.config, self.depth
         words, per_cycle = config.words, config.words_per_cycle
 
-        # First step: the CRC of the flit, and of all before it in its frame. Bytes that do not
-        # count are shifted out, and zeros in where they do not matter; what a flit of less than 4
-        # bytes does not reach of the register is added.
-        i, flit = self.i.payload, Signal(FrameLayout(config), reset_less=True)
-        full, goes = Signal(), Signal()  # a flit is here; it goes into the window
-        starting, first = Signal(init=1), Signal(reset_less=True)  # so is the next flit; so is this
-        crc = Signal(32, reset_less=True)  # with a last flit what goes on the line
+        i, within = self.i.payload, Signal()
+        goes, first = Signal(), Signal()  # the flit is taken; it is the first of its frame
+        m.d.comb += first.eq(~within)
+
+        # The CRC of the flit, and of all before it in its frame. Bytes that do not count are
+        # shifted out, and zeros in where they do not matter; what a flit of less than 4 bytes does
+        # not reach of the register is added.
+        crc = Signal(32, reset_less=True)  # behind a last flit what goes on the line
         before, summed = Signal(32), Signal(32)
         size = i.count + 1
-        seeded = i.data ^ before
-        aligned = shift_up(m, seeded, ~i.count, unit=8, width=len(i.data), name="aligned")
+        aligned = shift_up(m, i.data ^ before, ~i.count, unit=8, width=len(i.data), name="aligned")
         beyond = Mux(size < 4, before >> Cat(Const(0, 3), size[:2]), 0)
         m.d.comb += [
-            self.i.ready.eq(~full | goes),
-            before.eq(Mux(starting, (1 << 32) - 1, crc)),
+            before.eq(Mux(first, (1 << 32) - 1, crc)),
             summed.eq(remainder(aligned, FCS_POLYNOMIAL, 32) ^ beyond),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += full.eq(self.i.valid)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [
-                flit.eq(i),
-                first.eq(starting),
-                starting.eq(i.last),
-                crc.eq(summed ^ (i.last & ~i.poison).replicate(32)),
-            ]
+        with m.If(goes):
+            m.d.sync += crc.eq(summed ^ (i.last & ~i.poison).replicate(32))
 
-        # Second step: its words, with what goes before and behind it.
-        within, flits = Signal(), Signal(range(self.quiet_flits + 1))
+        # Its words, with what goes before and behind it; for its CRC there is room.
+        flits = Signal(range(self.quiet_flits + 1))
         held = Signal(range(depth + 1))
         distance = Signal(range(per_cycle + 1), init=per_cycle)  # behind a control word
-        body, body_words = self.body(m, flit, crc)
+        body, body_words = self.body(m, i)
         frame_words, added = Signal(range(words + 3)), Signal(range(words + 4))
+        fits = held + frame_words < depth
         sends = self.control.valid & self.control.ready
         m.d.comb += [
             frame_words.eq(body_words + first),
-            goes.eq(full & (held + frame_words < depth)),
+            goes.eq(self.i.valid & fits),
+            self.i.ready.eq(~self.i.valid | fits),
             self.control.ready.eq(
                 (~within | (flits == self.quiet_flits))
                 & (distance == per_cycle)
-                & Mux(full, goes, held < depth)
+                & Mux(self.i.valid, fits, held < depth)
             ),
             added.eq(Mux(goes, frame_words, 0) + sends),
         ]
         with m.If(goes):
             m.d.sync += [
-                within.eq(~flit.last),
+                within.eq(~i.last),
                 flits.eq(Mux(first, 1, flits + (flits != self.quiet_flits))),
             ]
         adding = Signal(WORD_BITS * (words + 3))
-        framed = Mux(first, Cat(self.preamble(flit), body), body)
+        framed = Mux(first, Cat(self.preamble(i), body), body)
         control = Cat(Const(ORDERED_SET, 8), self.control.payload, Const(1, 8))
         m.d.comb += adding.eq(Mux(sends, Cat(control, framed), framed))
 
+        # The CRC of the cycle before goes into the window as it is, from its word on.
+        room = [Signal(WORD_BITS, name=f"room_{k}", init=IDLES) for k in range(depth)]
+        window = [Signal(WORD_BITS, name=f"window_{k}") for k in range(depth)]
+        check_at, check_place = Signal(depth), Signal(3)  # its word, one-hot, and its first byte
+        check = Signal(128)
+        m.d.comb += check.eq(crc << Cat(Const(0, 3), check_place))
+        for k in range(depth):
+            low, high = check_at[k], check_at[k - 1] if k else Const(0, 1)
+            spill = Mux(low, check[:64], 0) | Mux(high, check[64:], 0)
+            m.d.comb += window[k].eq(room[k] | spill)
+
         # The window moves on, and what is added goes behind what stays.
-        window = [Signal(WORD_BITS, name=f"window_{k}", init=IDLES) for k in range(depth)]
         padding, stays = Signal(range(per_cycle + 1)), Signal.like(held)
         m.d.comb += [
             padding.eq(Mux(held < per_cycle, per_cycle - held, 0)),
@@ -153,16 +157,21 @@ class Framer(wiring.Component):
         m.d.sync += held.eq(stays + added)
         moved = Mux(sends, 0, distance + Mux(self.o.ready, padding, 0)) + added
         m.d.sync += distance.eq(Mux(moved < per_cycle, moved, per_cycle))
-        pad = Mux(Mux(goes, ~flit.last, within), FILLS, IDLES)
+        pad = Mux(Mux(goes, ~i.last, within), FILLS, IDLES)
         placed = shift_up(m, adding, stays, unit=WORD_BITS, width=WORD_BITS * depth, name="placed")
         for k in range(depth):
             moves = window[k + per_cycle] if k + per_cycle < depth else window[k]
             with m.If(k < stays):
-                m.d.sync += window[k].eq(Mux(self.o.ready, moves, window[k]))
+                m.d.sync += room[k].eq(Mux(self.o.ready, moves, window[k]))
             with m.Elif(k < stays + added):
-                m.d.sync += window[k].eq(placed.word_select(k, WORD_BITS))
+                m.d.sync += room[k].eq(placed.word_select(k, WORD_BITS))
             with m.Else():
-                m.d.sync += window[k].eq(pad)
+                m.d.sync += room[k].eq(pad)
+        place = stays + sends + first + size[3:]
+        m.d.sync += [
+            check_at.eq(Mux(goes & i.last, 1 << place, 0)),
+            check_place.eq(size[:3]),
+        ]
         m.d.comb += [
             self.o.valid.eq(1),
             self.o.payload.data.eq(Cat(word[:64] for word in window[:per_cycle])),
@@ -179,12 +188,17 @@ class Framer(wiring.Component):
         check = header_check(preamble, flit.data[:64])
         return Cat(fields, check, Const(FILLER, 8), sfd, Const(1, 8))
 
-    def body(self, m, flit, fcs):
-        """The words of ``flit``, with the end of its frame behind a last one, and how many."""
+    def body(self, m, flit):
+        """The words of ``flit``, and how many.
+
+        Behind a last one come four bytes of zeros, for its CRC, and the end of its frame.
+        """
         words = self.config.words
         size = Signal(range(self.config.flit_bytes + 1))
         whole, rest = size[3:], size[:3]  # words and bytes
-        end = Cat(fcs, Const(TERMINATE, 8), Const(int.from_bytes(11 * [IDLE], "little"), 88))
+        end = Cat(
+            Const(0, 32), Const(TERMINATE, 8), Const(int.from_bytes(11 * [IDLE], "little"), 88)
+        )
         ends = Signal(128)  # two words, behind the last bytes
         marks, mask = Signal(16), Signal(64)
         m.d.comb += [

@@ -69,7 +69,7 @@ class LinkEventsSignature(wiring.Signature):
 class Link(wiring.Component):
     """Carry packets over a line that makes errors: each once, in order, and nothing else.
 
-    Latency: 3 cycles from ``i`` to the first word on ``to_pcs``, and 4 from the last word that a
+    Latency: 2 cycles from ``i`` to the first word on ``to_pcs``, and 4 from the last word that a
     flit needs on ``from_pcs`` to ``o``, in an idle link: ``HOP_CYCLES``, besides the cable and the
     cycles after the first in which the words come that a flit needs, its preamble and one behind
     it included; with ``store_and_forward`` 2 more after the last flit. Throughput: all of the
