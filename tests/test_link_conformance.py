@@ -62,7 +62,7 @@ def test_nack_is_answered_with_a_replay(carried):
 
 def test_one_nack_for_a_burst_of_bad_frames(carried):
     """Frames behind the first that is lost are dropped without a word."""
-    found = carried(frames=1200, sizes=(64,), ber=3e-6, burst=660)
+    found = carried(frames=1200, sizes=(64,), ber=3e-6, burst=1400)
     assert found["delivered"] == 2400 and found["tx_nack"] < found["rx_bad"]
 
 
