@@ -30,6 +30,7 @@ from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
+from models.serdes.config import FecConfig
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -55,6 +56,8 @@ from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.output_watchdog import OutputWatchdog
 from rtl.scheduler import Scheduler
+from rtl.serdes.fec_decoder import FecDecoder
+from rtl.serdes.fec_encoder import FecEncoder
 from rtl.switch import Switch
 from rtl.table import Table
 from sim import BUILD, ROOT
@@ -116,6 +119,7 @@ HASTY = HastyLink(
 FRAMES = LinkConfig(
     name="FRAMES", flit_bytes=16, words_per_cycle=2, min_packet_bytes=16, max_packet_bytes=600
 )
+CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
 
 CABLE = LinkTrial(
     config=link_of(TINY),
@@ -292,6 +296,8 @@ CHECKS: dict[str, Callable[[], object]] = {
         depth=10,
         mode="bmc",
     ),
+    "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
+    "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
 }
@@ -1853,6 +1859,94 @@ FAULTS = (
         old="reading.eq(tail)",
         new="reading.eq(self.following(tail))",
         check="retry proof, contents",
+    ),
+    Fault(
+        name="fec-remainder",
+        meaning="the highest symbols of the remainder are not folded back",
+        file="rtl/serdes/fec_encoder.py",
+        old="coming[s] ^ (before[s] if s < parity else zero)",
+        new="coming[s]",
+        check="fec_encoder bench",
+    ),
+    Fault(
+        name="fec-waiting",
+        meaning="what the last step has left of a codeword that is over begins the next",
+        file="rtl/serdes/fec_encoder.py",
+        old="waiting = [Mux(starts, 0, raw[s]) for",
+        new="waiting = [raw[s] for",
+        check="fec_encoder bench",
+    ),
+    Fault(
+        name="fec-syndrome",
+        meaning="a syndrome begins with that of the codeword before",
+        file="rtl/serdes/fec_decoder.py",
+        old="so_far.eq(Mux(group == 0, 0, sums[j]))",
+        new="so_far.eq(sums[j])",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-key-length",
+        meaning="the key equation is never lengthened at no excess",
+        file="rtl/serdes/key_equation.py",
+        old="(o.excess >= 0)",
+        new="(o.excess > 0)",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-key-factor",
+        meaning="the factor of the last discrepancy is forgotten",
+        file="rtl/serdes/key_equation.py",
+        old="m.d.sync += o.factor.eq(head)",
+        new="pass",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-search-start",
+        meaning="the search begins with the last symbol",
+        file="rtl/serdes/error_search.py",
+        old="start = -(config.symbols - 1)",
+        new="start = 0",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-search-roots",
+        meaning="fewer errors than the key equation says are good",
+        file="rtl/serdes/error_search.py",
+        old="right = (total == end.count) & (end.count <= t)",
+        new="right = (total <= end.count) & (end.count <= t)",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-search-many",
+        meaning="the roots of the codeword before are counted, too",
+        file="rtl/serdes/error_search.py",
+        old="Mux(steps[2].first, 0, total)",
+        new="total",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-conjugate",
+        meaning="the errors are divided by themselves",
+        file="rtl/serdes/error_search.py",
+        old="product(m, value, mate)",
+        new="product(m, value, odd)",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-order",
+        meaning="a codeword's fate is taken for that of another",
+        file="rtl/serdes/fec_decoder.py",
+        old="with m.If(search.done & (search.slot == k)):",
+        new="with m.If(search.done & (came_slot == k)):",
+        check="fec_decoder bench",
+    ),
+    Fault(
+        name="fec-cut",
+        meaning="a codeword that is cut takes a place",
+        file="rtl/serdes/fec_decoder.py",
+        old="group.eq(Mux(i.first, 0, next_group))",
+        new="group.eq(next_group)",
+        check="fec_decoder bench",
     ),
     Fault(
         name="framer-register",

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {  # folder: what it may import of this project
     "models": {"models"},
     "rtl": {"rtl", "models.config", "models.chip_config", "models.packet", "models.link.config"}
-    | {"models.link.wire"},
+    | {"models.link.wire", "models.serdes.config"},
     "verif": {"verif", "rtl", "models"},
     "sim": {"sim", "verif", "rtl", "models"},
 }

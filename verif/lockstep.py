@@ -28,6 +28,7 @@ from models.chip_config import ChipConfig
 from models.config import SwitchConfig, named
 from models.link.config import LinkConfig
 from models.record import flat
+from models.serdes.config import FecConfig
 
 __all__ = [
     "Lockstep",
@@ -35,6 +36,7 @@ __all__ = [
     "Wire",
     "bench_chip",
     "bench_config",
+    "bench_fec",
     "bench_link",
     "pack",
     "unpack",
@@ -45,6 +47,11 @@ __all__ = [
 def bench_chip() -> ChipConfig:
     """The configuration that :func:`sim.verilator.run_bench` asked for, that of a chip."""
     return ChipConfig.of(json.loads(os.environ["BENCH_CONFIG"]))
+
+
+def bench_fec() -> FecConfig:
+    """The configuration that :func:`sim.verilator.run_bench` asked for, that of a code."""
+    return FecConfig(**json.loads(os.environ["BENCH_CONFIG"]))
 
 
 def bench_link() -> LinkConfig:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sim.bench.check import Check, table
 from sim.bench.delay import delay
 from sim.bench.fairness import fairness
+from sim.bench.fec import fec
 from sim.bench.incast import incast
 from sim.bench.latency import latency
 from sim.bench.link import link
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[Runner], list[Check]]] = {
     "fairness": fairness,
     "incast": incast,
     "link": link,
+    "fec": fec,
     "speed": speed,
     "model": model,
     "rack": rack,

@@ -1,0 +1,101 @@
+"""Build-time parameters of forward error correction: all that models and RTL share of it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+__all__ = ["FIELD_POLYNOMIAL", "RS272", "RS544", "SYMBOL_BITS", "FecConfig"]
+
+# GF(2^10) of IEEE 802.3: x^10 + x^3 + 1, of which x is a primitive element; a symbol's lowest bit,
+# first on the line, is the coefficient of x^0.
+SYMBOL_BITS = 10
+FIELD_POLYNOMIAL = 0x409
+
+
+@dataclass(frozen=True, kw_only=True)
+class FecConfig:
+    """A Reed-Solomon code, and how wide its encoder and decoder are.
+
+    The roots of the generator polynomial are x^0 to x^(2t - 1). The first symbol on the line has
+    the highest power; parity comes last.
+
+    Parameters
+    ----------
+    name : str
+        How results and messages call it.
+    symbols, message_symbols : int
+        Symbols of a codeword, and those of them that carry the message; they differ by an even
+        number, 2t.
+    symbols_per_cycle : int
+        Symbols that pass in one cycle, a divisor of ``symbols``: a codeword is a whole number of
+        groups of so many.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit; the message names it.
+    """
+
+    name: str
+    symbols: int
+    message_symbols: int
+    symbols_per_cycle: int
+
+    def __post_init__(self):
+        longest, parity = (1 << SYMBOL_BITS) - 1, self.symbols - self.message_symbols
+        for holds, message in (
+            (
+                3 <= self.symbols <= longest,
+                f"symbols must be 3 to {longest}, not {self.symbols}",
+            ),
+            (
+                parity % 2 == 0 and 2 <= parity < self.symbols,
+                f"message_symbols must be even less than {self.symbols} symbols by at least 2, "
+                f"not {self.message_symbols}",
+            ),
+            (
+                1 <= self.symbols_per_cycle < self.symbols
+                and self.symbols % self.symbols_per_cycle == 0,
+                f"symbols_per_cycle must divide {self.symbols} and be less, "
+                f"not {self.symbols_per_cycle}",
+            ),
+        ):
+            if not holds:
+                raise ValueError(message)
+
+    def with_(self, **changes: Any) -> "FecConfig":
+        """A copy with some values changed."""
+        return replace(self, **changes)
+
+    @property
+    def correctable(self) -> int:
+        """t: wrong symbols of a codeword that are corrected."""
+        return (self.symbols - self.message_symbols) // 2
+
+    @property
+    def groups(self) -> int:
+        """Cycles that a codeword takes."""
+        return self.symbols // self.symbols_per_cycle
+
+    @property
+    def solvers(self) -> int:
+        """Codewords whose key equations are being solved at a time; one takes 2t cycles in all."""
+        return -(-2 * self.correctable // (self.groups - 1))
+
+    @property
+    def clean_cycles(self) -> int:
+        """From the last group of a codeword without errors into the decoder to the first out."""
+        return 3
+
+    @property
+    def solve_cycles(self) -> int:
+        """The same of one with errors: its key equation, then a look at each symbol."""
+        return 2 * self.correctable + self.solvers + self.groups + 6
+
+    @property
+    def slots(self) -> int:
+        """Codewords in the decoder at a time, from the first group in to the last one out."""
+        return -(-(self.solve_cycles + 2 * self.groups - 2) // self.groups)
+
+
+RS544 = FecConfig(name="RS544", symbols=544, message_symbols=514, symbols_per_cycle=34)
+RS272 = FecConfig(name="RS272", symbols=272, message_symbols=258, symbols_per_cycle=34)

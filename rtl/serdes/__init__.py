@@ -1,0 +1,1 @@
+"""The SerDes interface: forward error correction."""
