@@ -9,8 +9,12 @@ from models.serdes.config import RS272, RS544, FecConfig
 from models.serdes.fec_decoder import FecDecoderModel, decode, scratch
 from models.serdes.fec_encoder import encode
 from models.serdes.theory import bad_words, miscorrected_words
+from rtl.serdes.fec_decoder import FecDecoder
+from rtl.serdes.fec_encoder import FecEncoder
 from sim.bench.check import Check
-from sim.bench.runner import Runner
+from sim.bench.runner import FOLDER, Runner
+from sim.netlist import Netlist
+from sim.synthesis import TOP, Resources, synthesise
 
 __all__ = ["error_places", "fec"]
 
@@ -19,6 +23,7 @@ WORDS = 100_000  # per code, in each of both ways of making errors
 BATCH = 2_000
 SIGMAS = 4  # of what is measured off theory
 MHZ = 1500
+NARROW = 8  # symbols a cycle of what is synthesised, enough for 10 Gbit/s at 125 MHz
 PLACES = ("parity", "message", "both")
 SYMBOL_ERRORS = {"RS272": (0.012, 0.017, 0.022), "RS544": (0.015, 0.019, 0.023)}
 
@@ -112,6 +117,16 @@ def latency(config: FecConfig, wrong: int) -> int:
     return cycle - 1
 
 
+def area(side: tuple[type[FecEncoder | FecDecoder], FecConfig]) -> Resources:
+    """What encoder or decoder take of an ECP5."""
+    kind, config = side
+    netlist = Netlist("lingyun")
+    netlist.add(kind(config), TOP)
+    folder = FOLDER / f"{kind.__name__}-{config.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return synthesise("\n".join(netlist.modules.values()), folder, "ecp5").resources
+
+
 def batches(config: FecConfig, words: int) -> list[tuple[str, list[Batch]]]:
     """Words with known numbers of errors, by what is to be seen."""
     t, each = config.correctable, max(1, words // BATCH)
@@ -164,6 +179,15 @@ def fec(runner: Runner) -> list[Check]:
                 checks.append(Check(what, took + 1, "", 0, note))
             else:
                 checks.append(Check(what, took + 1, "<=", 1.5 * serial, note))
+    sides = [
+        (kind, config.with_(symbols_per_cycle=NARROW))
+        for config in CODES
+        for kind in (FecEncoder, FecDecoder)
+    ]
+    for (kind, config), taken in zip(sides, runner.spread(area, sides), strict=True):
+        what = f"{config.name}, {NARROW} symbols a cycle, LUT4 of {kind.__name__}"
+        note = f"ECP5, {taken.flip_flops:,} flip-flops, {taken.block_rams} block RAMs"
+        checks.append(Check(what, taken.luts, note=note))
     return checks
 
 
