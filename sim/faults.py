@@ -1941,6 +1941,14 @@ FAULTS = (
         check="fec_decoder bench",
     ),
     Fault(
+        name="fec-slots",
+        meaning="a place for codewords too few",
+        file="rtl/serdes/fec_decoder.py",
+        old="slots = config.symbols_per_cycle, config.groups, config.slots",
+        new="slots = config.symbols_per_cycle, config.groups, config.slots - 1",
+        check="fec_decoder bench",
+    ),
+    Fault(
         name="fec-cut",
         meaning="a codeword that is cut takes a place",
         file="rtl/serdes/fec_decoder.py",

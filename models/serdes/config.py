@@ -78,7 +78,7 @@ class FecConfig:
 
     @property
     def solvers(self) -> int:
-        """Codewords whose key equations are being solved at a time; one takes 2t cycles in all."""
+        """Codewords whose key equations are solved at a time; one begins in ``groups`` cycles."""
         return -(-2 * self.correctable // (self.groups - 1))
 
     @property
@@ -94,7 +94,7 @@ class FecConfig:
     @property
     def slots(self) -> int:
         """Codewords in the decoder at a time, from the first group in to the last one out."""
-        return -(-(self.solve_cycles + 2 * self.groups - 2) // self.groups)
+        return -(-(self.solve_cycles - 2) // self.groups) + 1
 
 
 RS544 = FecConfig(name="RS544", symbols=544, message_symbols=514, symbols_per_cycle=34)

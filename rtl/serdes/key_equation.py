@@ -41,7 +41,7 @@ class Step(wiring.Component):
     """Some of the 2t iterations, one per cycle, for one codeword at a time.
 
     The registers of a step are those of the algorithm; it takes over those of the step before it.
-    ``state`` is passed on when ``done`` is high, in the cycle after its last iteration.
+    ``o`` is taken over when ``done`` is high, in the cycle after its last iteration.
     """
 
     def __init__(self, layout: data.StructLayout, iterations: int):

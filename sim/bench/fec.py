@@ -19,7 +19,7 @@ from sim.synthesis import TOP, Resources, synthesise
 __all__ = ["error_places", "fec"]
 
 CODES = (RS272, RS544)
-WORDS = 100_000  # per code, in each of both ways of making errors
+WORDS = 100_000  # per code, about, in each of both ways of making errors
 BATCH = 2_000
 SIGMAS = 4  # of what is measured off theory
 MHZ = 1500
@@ -52,7 +52,7 @@ class Batch:
     count, place : int, str
         Wrong symbols of each and where, see :func:`error_places`; count 0: at random.
     symbol_errors : float
-        With count 0: the probability that a symbol is wrong; 1: words of random symbols.
+        With count 0: the probability that a symbol is wrong.
     """
 
     config: FecConfig

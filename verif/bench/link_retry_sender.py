@@ -119,8 +119,9 @@ async def matches_model(dut, errors: float, load: float, ready: float) -> None:
             i.ack_valid[0], i.nack_valid[0] = 0, cycle == QUIET
         elif DOWN <= cycle < DOWN + 300:
             i.enable[0] = 0
-        nothing_kept = model.state.next[0] == model.state.oldest[0]
-        seen[UNDER_WAY] += int(nothing_kept and model.state.nacked[0])
+        s = model.state
+        alone = s.in_frame[0] and s.next[0] == s.oldest[0] and s.state[0] == SenderState.ADVANCE
+        seen[UNDER_WAY] += int(alone and s.nacked[0])
         outputs = await bench.step()
         taken = bool(i.i_valid[0] and outputs.i_ready[0])
         partner.watch(outputs, i)
