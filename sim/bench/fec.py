@@ -15,6 +15,7 @@ from sim.bench.check import Check
 from sim.bench.runner import FOLDER, Runner
 from sim.netlist import Netlist
 from sim.synthesis import TOP, Resources, synthesise
+from sim.yowasp import ToolError
 
 __all__ = ["error_places", "fec"]
 
@@ -117,14 +118,17 @@ def latency(config: FecConfig, wrong: int) -> int:
     return cycle - 1
 
 
-def area(side: tuple[type[FecEncoder | FecDecoder], FecConfig]) -> Resources:
-    """What encoder or decoder take of an ECP5."""
+def area(side: tuple[type[FecEncoder | FecDecoder], FecConfig]) -> Resources | None:
+    """What encoder or decoder take of an ECP5; None if yosys fails, as its mapper does at times."""
     kind, config = side
     netlist = Netlist("lingyun")
     netlist.add(kind(config), TOP)
     folder = FOLDER / f"{kind.__name__}-{config.name}"
     folder.mkdir(parents=True, exist_ok=True)
-    return synthesise("\n".join(netlist.modules.values()), folder, "ecp5").resources
+    try:
+        return synthesise("\n".join(netlist.modules.values()), folder, "ecp5").resources
+    except ToolError:
+        return None
 
 
 def batches(config: FecConfig, words: int) -> list[tuple[str, list[Batch]]]:
@@ -186,6 +190,9 @@ def fec(runner: Runner) -> list[Check]:
     ]
     for (kind, config), taken in zip(sides, runner.spread(area, sides), strict=True):
         what = f"{config.name}, {NARROW} symbols a cycle, LUT4 of {kind.__name__}"
+        if taken is None:
+            checks.append(Check(f"{what}: unknown, yosys ended without a result", 0))
+            continue
         note = f"ECP5, {taken.flip_flops:,} flip-flops, {taken.block_rams} block RAMs"
         checks.append(Check(what, taken.luts, note=note))
     return checks
