@@ -46,7 +46,7 @@ def scratch(config: FecConfig) -> Scratch:
 
 @inner
 def evaluate(polynomial, exponent):
-    """``polynomial`` at x^``exponent``; from 0 to the order."""
+    """``polynomial`` at x^``exponent``, which is 0 or more and below the order."""
     found, logarithm = 0, 0
     for k in range(polynomial.size):
         if polynomial[k]:

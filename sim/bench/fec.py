@@ -17,14 +17,14 @@ from sim.netlist import Netlist
 from sim.synthesis import TOP, Resources, synthesise
 from sim.yowasp import ToolError
 
-__all__ = ["error_places", "fec"]
+__all__ = ["fec"]
 
 CODES = (RS272, RS544)
 WORDS = 100_000  # per code, about, in each of both ways of making errors
 BATCH = 2_000
 SIGMAS = 4  # of what is measured off theory
 MHZ = 1500
-NARROW = 8  # symbols a cycle of what is synthesised, enough for 10 Gbit/s at 125 MHz
+NARROW = 8  # symbols a cycle of what is synthesised, 10 Gbit/s on the line at 125 MHz
 PLACES = ("parity", "message", "both")
 SYMBOL_ERRORS = {"RS272": (0.012, 0.017, 0.022), "RS544": (0.015, 0.019, 0.023)}
 
