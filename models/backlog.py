@@ -24,7 +24,8 @@ __all__ = [
 
 BacklogInputs = namedtuple(
     "BacklogInputs",
-    "announce_valid announce_queue announce_length announce_partial complete claim connects",
+    "announce_valid announce_queue announce_length announce_partial complete claim claim_queue "
+    "connects",
 )
 BacklogOutputs = namedtuple("BacklogOutputs", "waits many taken_valid taken_flits taken_open")
 BacklogState = namedtuple(
@@ -129,12 +130,9 @@ def backlog_clock(p, s, n, announced, queue, length, partial, complete, claim, c
 
 @inner
 def unpack_claims(p, inputs, n, claim):
-    """The queue of each stage's one-hot vector, or -1."""
+    """The queue that each stage claims, or -1."""
     for k in range(p.iterations):
-        claim[k] = -1
-        for queue in range(p.queues):
-            if inputs.claim[n, k, queue >> 6] >> (queue & 63) & 1:
-                claim[k] = queue
+        claim[k] = inputs.claim_queue[n, k] if inputs.claim[n, k].any() else -1
 
 
 @compiled
@@ -169,7 +167,8 @@ class BacklogModel:
         self.inputs = allocate(
             BacklogInputs,
             dict.fromkeys(BacklogInputs._fields[:5], (instances,))
-            | {"claim": (instances, k, vector), "connects": (instances,)},
+            | {"claim": (instances, k, vector), "claim_queue": (instances, k)}
+            | {"connects": (instances,)},
         )
         self.outputs = allocate(
             BacklogOutputs,

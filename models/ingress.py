@@ -46,7 +46,7 @@ IngressInputs = namedtuple(
     "IngressInputs",
     "i_valid i_payload_data i_payload_keep i_payload_last i_payload_user port enable drain reset "
     "enabled program_valid program_partition program_address program_mask inject pop_valid "
-    "pop_queue claim connects",
+    "pop_queue claim claim_queue connects",
 )
 IngressOutputs = namedtuple(
     "IngressOutputs",
@@ -139,7 +139,8 @@ class IngressModel:
             classifier_in
             | classifier_out
             | buffer_output_shapes(config, 1)
-            | {"claim": (1, k, vector), "waits": (1, SINGLES, vector), "many": (1, vector)}
+            | {"claim": (1, k, vector), "claim_queue": (1, k)}
+            | {"waits": (1, SINGLES, vector), "many": (1, vector)}
         )
         self.inputs = allocate(
             IngressInputs, {name: wide.get(name, (1,)) for name in IngressInputs._fields}

@@ -32,7 +32,8 @@ SchedulerInputs = namedtuple(
 )
 SchedulerOutputs = namedtuple(
     "SchedulerOutputs",
-    "claim connects match_valid match_queue select_valid select_input select_traffic_class active",
+    "claim claim_queue connects match_valid match_queue select_valid select_input "
+    "select_traffic_class active",
 )
 SchedulerState = namedtuple(
     "SchedulerState",
@@ -460,7 +461,7 @@ def scheduler_clock(
 
 @inner
 def claims_to_bits(p, s, outputs, i):
-    """The claims of the last cycle as the one-hot vectors of the ports."""
+    """The claims of the last cycle as the ports tell them: one-hot vectors, and numbers."""
     for word in range(outputs.connects.shape[1]):
         outputs.connects[i, word] = 0
     for n in range(p.ports):
@@ -468,6 +469,7 @@ def claims_to_bits(p, s, outputs, i):
             queue = s.claim_queue[n, k]
             for word in range(outputs.claim.shape[3]):
                 outputs.claim[i, n, k, word] = 0
+            outputs.claim_queue[i, n, k] = max(queue, 0)
             if queue >= 0:
                 outputs.claim[i, n, k, queue >> 6] |= 1 << (queue & 63)
         outputs.connects[i, n >> 6] |= s.connects[n] << (n & 63)
@@ -534,5 +536,6 @@ def scheduler_output_shapes(config: SwitchConfig) -> dict[str, tuple[int, ...]]:
     """Shapes of :class:`SchedulerOutputs`."""
     n, k = config.ports, config.iterations
     vector, port_words = (config.queues + 63) // 64, (n + 63) // 64
-    wide = {"claim": (1, n, k, vector), "connects": (1, port_words), "active": (1, port_words)}
+    wide = {"claim": (1, n, k, vector), "claim_queue": (1, n, k)}
+    wide |= {"connects": (1, port_words), "active": (1, port_words)}
     return {name: wide.get(name, (1, n)) for name in SchedulerOutputs._fields}

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from models.config import SINGLES, SwitchConfig
 from rtl.packet import length_shape
-from rtl.selection import encode, one_more
+from rtl.selection import one_more
 from rtl.sweep import Sweep
 from rtl.tally import Tally
 
@@ -80,6 +80,8 @@ class Backlog(wiring.Component):
         ``connects``. It has been decided in the last cycle: of a queue that was shown then, or in
         the cycle before for stages other than 0; of one that showed ``many`` only if it connects.
         No queue is claimed more often than it was shown to have flits.
+    claim_queue : In(range(queues)).array(iterations)
+        Per stage: the number of the queue that it claims; means nothing if it claims none.
     connects : In(1)
         The claim of stage 0, of a queue that showed ``many`` in the last cycle, takes all that had
         been announced before that.
@@ -100,6 +102,7 @@ class Backlog(wiring.Component):
                 "announce": In(AnnounceSignature(config)),
                 "complete": In(1),
                 "claim": In(config.queues).array(config.iterations),
+                "claim_queue": In(range(config.queues)).array(config.iterations),
                 "connects": In(1),
                 "waits": Out(config.queues).array(SINGLES),
                 "many": Out(config.queues),
@@ -161,8 +164,7 @@ class Backlog(wiring.Component):
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             return tally
 
-        of_stage = [encode(claim) for claim in self.claim]
-        announced = tally("announced", [joined.queue, of_stage[0]])
+        announced = tally("announced", [joined.queue, self.claim_queue[0]])
         m.d.comb += [
             announced.target.eq(joined.queue),
             announced.write.eq(joined.valid),
@@ -170,7 +172,7 @@ class Backlog(wiring.Component):
         ]
         left = announced.count[1]
         for k in stages[::-1]:
-            reads = [of_stage[k], of_stage[0]] if k else [of_stage[0]]
+            reads = [self.claim_queue[k], self.claim_queue[0]] if k else [self.claim_queue[0]]
             claims = tally(f"claimed_{k}", reads)
             # The claim of the last cycle is not counted yet: it is the carry of these sums, so that
             # nobody waits for a comparison. What is subtracted needs no gates to invert it.
@@ -179,7 +181,7 @@ class Backlog(wiring.Component):
             again, taken = (self.claim[n] & before for n in (k, 0))
             value = Signal.like(claims.value, name=f"value_{k}")
             m.d.sync += [
-                claims.target.eq(of_stage[k]),
+                claims.target.eq(self.claim_queue[k]),
                 claims.write.eq(self.claim[k].any()),
                 value.eq((Cat(again.any(), claims.count[0]) + 3)[1:]),  # one, and the carry
             ]
@@ -200,5 +202,5 @@ class Backlog(wiring.Component):
             m.d.sync += [arriving.eq(joined.partial), arriving_queue.eq(joined.queue)]
         with m.Elif(completed):
             m.d.sync += arriving.eq(0)
-        m.d.comb += self.taken.open.eq(arriving & (arriving_queue == of_stage[0]))
+        m.d.comb += self.taken.open.eq(arriving & (arriving_queue == self.claim_queue[0]))
         return m

@@ -30,7 +30,7 @@ class Ingress(wiring.Component):
         As of :class:`rtl.classifier.Classifier`.
     inject, pop, o, released, occupancy
         As of :class:`rtl.buffer.Buffer`.
-    claim, connects, waits, many, taken
+    claim, claim_queue, connects, waits, many, taken
         As of :class:`rtl.backlog.Backlog`.
     complete : Out(1)
         A packet that was announced as partial has come in. Two cycles after its last flit was
@@ -55,6 +55,7 @@ class Ingress(wiring.Component):
                 "inject": In(1),
                 "pop": In(PopSignature(config)),
                 "claim": In(config.queues).array(config.iterations),
+                "claim_queue": In(range(config.queues)).array(config.iterations),
                 "connects": In(1),
                 "o": Out(wiring.Signature({"valid": Out(1), "flit": Out(FlitLayout(config))})),
                 "released": Out(ReleasedSignature(config)),
@@ -104,9 +105,11 @@ class Ingress(wiring.Component):
             self.many.eq(backlog.many),
             self.taken.eq(backlog.taken),
         ]
-        m.d.comb += [
-            inner.eq(outer) for outer, inner in zip(self.claim, backlog.claim, strict=True)
-        ]
+        for k in range(self.config.iterations):
+            m.d.comb += [
+                backlog.claim[k].eq(self.claim[k]),
+                backlog.claim_queue[k].eq(self.claim_queue[k]),
+            ]
         m.d.comb += [
             outer.eq(inner) for outer, inner in zip(self.waits, backlog.waits, strict=True)
         ]

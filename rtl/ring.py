@@ -164,16 +164,28 @@ class Ring(wiring.Component):
         for tally, reads in queues.items():
             m.d.comb += [tally.sweep.eq(sweep.entry), tally.swept.eq(sweep.done)]
             m.d.comb += [port.eq(read) for port, read in zip(tally.queue, reads, strict=True)]
-            m.d.comb += tally.target.eq(reads[0])
+
+        # A promise is counted a cycle late, from a register: the way from a count through a sum and
+        # back into the memory is long. Until then it is there for who asks about the same queue.
+        begins = push.valid & push.first
+        began, begun_queue, promise = Signal(), Signal.like(push.queue), Signal(count)
+        begun_asked = Signal()  # the packet that was offered last is of the queue that began
+        asked_promised = Mux(begun_asked, promise, promised.count[0])
+        m.d.sync += [
+            began.eq(begins),
+            begun_queue.eq(asked_queue),
+            begun_asked.eq(begins & (~offer.valid | (offer.queue == asked_queue))),
+            promise.eq(asked_promised + asked_length),
+        ]
+        m.d.comb += [
+            promised.target.eq(begun_queue),
+            promised.write.eq(began),
+            promised.value.eq(promise),
+        ]
 
         # Push.
         tail, place, newest = Signal(count), Signal(count), Signal(range(slots))
-        begins = push.valid & push.first
-        m.d.comb += [
-            place.eq(Mux(push.first, promised.count[0], tail)),
-            promised.write.eq(begins),
-            promised.value.eq(promised.count[0] + asked_length),
-        ]
+        m.d.comb += place.eq(Mux(push.first, asked_promised, tail))
         with m.If(push.valid):
             m.d.sync += [queue.eq(push.queue), tail.eq(place + 1), newest.eq(place)]
         m.d.sync += self.write_slot.eq(Cat(place[:-1], push.queue))
@@ -194,8 +206,10 @@ class Ring(wiring.Component):
         ]
         m.d.comb += [
             self.lost.eq(pop.valid & empty),
+            popped.target.eq(pop.queue),
             popped.write.eq(pops),
-            popped.value.eq(head + 1),
+            # One more, in two levels of gates: a chain of carries takes longer.
+            popped.value.eq(Cat(bit ^ head[:n].all() for n, bit in enumerate(head))),
             self.read_slot.eq(Cat(head[:-1], pop.queue)),
         ]
 
@@ -204,7 +218,7 @@ class Ring(wiring.Component):
         used, also_popped = Signal(count), Signal()
         bound, used_popped = Signal(count), Signal(count)  # one more than may be in use beside it
         m.d.sync += [
-            used.eq(promised.count[0] - popped.count[1]),
+            used.eq(asked_promised - popped.count[1]),
             also_popped.eq(pops & same),
             bound.eq(config.limit + 1 - asked_length),
             # Without what was popped: a borrow. To invert what is subtracted takes no gates.
@@ -213,21 +227,23 @@ class Ring(wiring.Component):
         left = Signal(signed(len(used) + 1))  # the pop is that there was no borrow
         m.d.comb += left.eq((Cat(also_popped, bound) - Cat(C(1, 1), used))[1:])
 
-        # What is known of each queue, two cycles after what changed it.
-        began, gave = Signal(), Signal()
-        begun_queue, popped_queue = Signal.like(push.queue), Signal.like(pop.queue)
+        # What is known of each queue, two cycles after what changed it. A packet that began in the
+        # cycle before a pop was not counted there yet: of its queue `left` tells what the pop left.
+        free = config.limit - config.mark_flits
+        gave, popped_queue = Signal(), Signal.like(pop.queue)
+        uncounted, high_popped = Signal(), Signal()
         m.d.sync += [
-            began.eq(begins),
             gave.eq(pops),
-            begun_queue.eq(asked_queue),
             popped_queue.eq(pop.queue),
+            uncounted.eq(began & (begun_queue == pop.queue)),
+            high_popped.eq(~exceeds(left[:-1], free - 2) if free > 1 else 0),
         ]
+        popped_high = Mux(uncounted, high_popped, exceeds(used_popped, config.mark_flits))
         high = Signal(config.queues)
         for q in range(config.queues):
             with m.If(gave & (popped_queue == q)):
-                m.d.sync += high[q].eq(exceeds(used_popped, config.mark_flits))
+                m.d.sync += high[q].eq(popped_high)
             with m.If(began & (begun_queue == q)):
-                free = config.limit - config.mark_flits
                 m.d.sync += high[q].eq(~exceeds(left[:-1], free - 1))
 
         # Room. A short packet needs a queue that is not high; for what waits it is worked out.

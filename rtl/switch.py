@@ -163,7 +163,10 @@ class Switch(wiring.Component):
                 self.accepted[n].eq(ingress.accepted),
             ]
             for k in range(config.iterations):
-                m.d.comb += ingress.claim[k].eq(scheduler.claim[n][k])
+                m.d.comb += [
+                    ingress.claim[k].eq(scheduler.claim[n][k]),
+                    ingress.claim_queue[k].eq(scheduler.claim_queue[n][k]),
+                ]
             for j in range(SINGLES):
                 m.d.comb += scheduler.waits[n][j].eq(ingress.waits[j])
         # All ports are programmed alike, and all are ready together.

@@ -18,7 +18,8 @@ def announce(model: BacklogModel, queue: int, length: int, partial: bool = False
 def claim(model: BacklogModel, queue: int, connects: bool) -> tuple[int, int, int]:
     """What is ``taken`` of what shows in this cycle."""
     model.step()
-    model.inputs.claim[0, 0, 0], model.inputs.connects[0] = 1 << queue, connects
+    model.inputs.claim[0, 0, 0], model.inputs.claim_queue[0, 0] = 1 << queue, queue
+    model.inputs.connects[0] = connects
     o = model.step()
     model.inputs.claim[:] = model.inputs.connects[:] = 0
     return int(o.taken_valid[0]), int(o.taken_flits[0]), int(o.taken_open[0])
@@ -58,7 +59,7 @@ def test_model_stays_together_when_single_flits_have_left():
     for _ in range(5):
         announce(model, 3, 1)
     i = model.inputs
-    i.claim[0, :, 0] = 1 << 3  # granted when there were three
+    i.claim[0, :, 0], i.claim_queue[:] = 1 << 3, 3  # granted when there were three
     model.step()
     i.claim[:] = 0
     assert shown(model, 3) == ([1, 0, 0], 1)
@@ -105,6 +106,7 @@ def test_rtl_latency_is_one_cycle():
         ctx.set(dut.announce.valid, 0)
         await ctx.tick()
         ctx.set(dut.claim[0], 1 << 3)
+        ctx.set(dut.claim_queue[0], 3)
         ctx.set(dut.connects, 1)
         assert ctx.get(dut.taken.valid) == 1
         assert ctx.get(dut.taken.flits) == 2

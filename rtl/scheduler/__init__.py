@@ -39,6 +39,8 @@ class Scheduler(wiring.Component):
         Per output: the egress has room for a connection of the class.
     claim : Out(queues).array(ports, iterations)
         Per input: the queue that was claimed in the last cycle, one-hot, or zero. Registered.
+    claim_queue : Out(range(queues)).array(ports, iterations)
+        Per input: its number, or zero. Registered.
     connects : Out(ports)
         Per input: the claim of stage 0 is a connection. Registered.
     match : Out({valid, queue}).array(ports)
@@ -63,6 +65,7 @@ class Scheduler(wiring.Component):
                 "lost": In(ports),
                 "accepts": In(config.classes).array(ports),
                 "claim": Out(queues).array(ports, stages),
+                "claim_queue": Out(range(queues)).array(ports, stages),
                 "connects": Out(ports),
                 "match": Out(self.inputs[0].queue_layout).array(ports),
                 "select": Out(self.outputs[0].select_layout).array(ports),
@@ -123,6 +126,7 @@ class Scheduler(wiring.Component):
             for n, (port, output) in enumerate(zip(inputs, outputs, strict=True)):
                 m.d.comb += [
                     self.claim[n][k].eq(port.claim[k]),
+                    self.claim_queue[n][k].eq(port.claim_queue[k]),
                     output.claim[k].eq(claims[n]),
                     matching.chosen[n][k].eq(output.chosen[k]),
                     matching.claim[n][k].eq(claims[n]),

@@ -46,6 +46,8 @@ class Input(wiring.Component):
         Per class: outputs whose queue shows.
     claim : Out(queues).array(iterations)
         The queue that was claimed in the last cycle, one-hot, or zero. Registered.
+    claim_queue : Out(range(queues)).array(iterations)
+        Its number, or zero. Registered.
     connects : Out(1)
         The claim of stage 0 is a connection. Registered.
     accept : Out(ports).array(iterations)
@@ -76,6 +78,7 @@ class Input(wiring.Component):
                 "grant": In(ports).array(stages, config.classes),
                 "show": Out(ports).array(stages, config.classes),
                 "claim": Out(queues).array(stages),
+                "claim_queue": Out(range(queues)).array(stages),
                 "connects": Out(1),
                 "accept": Out(ports).array(stages),
                 "begins": Out(ports),
@@ -125,7 +128,7 @@ class Input(wiring.Component):
         for k in reversed(range(stages)):
             # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
             picks = [Signal(ports, name=f"pick_{k}_{c}") for c in range(classes)]
-            choice = Signal(ports, name=f"choice_{k}")
+            choice, of_class = Signal(ports, name=f"choice_{k}"), Signal(classes, name=f"class_{k}")
             if self.config.class_policy == "strict" and classes > 1:
                 any_of, best = Signal(classes), Signal(classes)  # from the highest class down
                 m.d.comb += best.eq(lowest(any_of))
@@ -134,23 +137,29 @@ class Input(wiring.Component):
                         any_of[-1 - c].eq(grants.any()),
                         pick.eq(first(grants, pointers[0]) & best[-1 - c].replicate(ports)),
                     ]
-                m.d.comb += choice.eq(reduce(or_, picks))
+                m.d.comb += [choice.eq(reduce(or_, picks)), of_class.eq(best[::-1])]
             else:
                 m.d.comb += choice.eq(first(reduce(or_, self.grant[k]), pointers[0]))
                 m.d.comb += [
                     pick.eq(choice & grants)
                     for pick, grants in zip(picks, self.grant[k], strict=True)
                 ]
+                m.d.comb += of_class.eq(Cat(pick.any() for pick in picks))
             # Nothing for stage 0 while the last connection begins.
             refused = self.connects if k == 0 else C(0, 1)
             queue = Signal(self.config.queues, name=f"queue_{k}")
+            accept, accept_class = (
+                vector & ~refused.replicate(len(vector)) for vector in (choice, of_class)
+            )
             m.d.comb += [
                 queue[c::classes].eq(pick & ~refused.replicate(ports))
                 for c, pick in enumerate(picks)
             ]
             m.d.sync += [
                 self.claim[k].eq(queue),
-                self.accept[k].eq(choice & ~refused.replicate(ports)),
+                # Encoded before the register: what it counts and reads is a long way behind it.
+                self.claim_queue[k].eq(encode(accept) * classes + encode(accept_class)),
+                self.accept[k].eq(accept),
             ]
             if k == 0:
                 together = queue & self.many
@@ -198,7 +207,7 @@ class Input(wiring.Component):
             joined = Signal(self.queue_layout, name=f"joined_{k}")
             m.d.comb += joined.eq(slot)
             with m.If(self.accept[k].any()):
-                m.d.comb += [joined.valid.eq(1), joined.queue.eq(encode(self.claim[k]))]
+                m.d.comb += [joined.valid.eq(1), joined.queue.eq(self.claim_queue[k])]
             if k == 0:
                 with m.If(self.connects):
                     m.d.sync += connected.eq(joined.queue)

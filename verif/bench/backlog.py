@@ -56,7 +56,7 @@ class Claimer:
         self.claimed = np.zeros((2, config.queues), dtype=int)
 
     def drive(self, i, backlog: BacklogState, eagerness: float) -> list[int]:
-        """Set ``claim`` and ``connects`` of the inputs ``i``; the queue of each stage, or -1.
+        """Set the claims, and ``connects``, of the inputs ``i``; the queue of each stage, or -1.
 
         ``backlog`` is the state of the model; each stage that can claim does so with probability
         ``eagerness``.
@@ -76,6 +76,7 @@ class Claimer:
             i.claim[0, k, queue >> 6] |= np.int64(np.uint64(1 << (queue & 63)))
             if k == 0:
                 i.connects[0] = self.together[0, queue]
+            i.claim_queue[0, k] = queue
             now[queue] += 1
             chosen.append(queue)
         together = backlog.together[0] == 1

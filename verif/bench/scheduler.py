@@ -108,7 +108,7 @@ class Ingresses:
         self.lost[:] = False
         for n, backlog in enumerate(self.backlogs):
             i = backlog.inputs
-            i.claim[0] = o.claim[0, n]
+            i.claim[0], i.claim_queue[0] = o.claim[0, n], o.claim_queue[0, n]
             i.connects[0] = o.connects[0, n >> 6] >> (n & 63) & 1
             for k in reversed(range(config.iterations)):  # older stages first
                 for word in range(i.claim.shape[2]):
@@ -116,6 +116,7 @@ class Ingresses:
                     assert bits & (bits - 1) == 0
                     if bits:
                         queue = 64 * word + bits.bit_length() - 1
+                        assert queue == i.claim_queue[0, k]
                         self.claim(n, k, queue, k == 0 and bool(i.connects[0]), seen)
             assert (n in listening) == bool(o.match_valid[0, n])
             backlog.step()

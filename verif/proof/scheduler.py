@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 
 from models.config import SINGLES, SwitchConfig
 from rtl.scheduler import POLICIES, Scheduler
+from rtl.selection import encode
 
 __all__ = ["MatchingProof", "SchedulerProof"]
 
@@ -132,6 +133,10 @@ class SchedulerProof(wiring.Component):
         m.d.comb += whole.eq(claims[0] & self.dut.connects[n].replicate(queues))
         m.d.sync += was_whole.eq(whole)
         m.d.comb += [Assert(one_hot_or_zero(claim)) for claim in claims]
+        m.d.comb += [
+            Assert(number == encode(claim))
+            for number, claim in zip(self.dut.claim_queue[n], claims, strict=True)
+        ]
         for q in range(queues):
             shows, many, count = (
                 sum(w[q] for w in self.waits[n]),
