@@ -1104,7 +1104,7 @@ FAULTS = (
         name="control-update",
         meaning="a CF_Update with a wrong check is believed",
         file="rtl/link/control_words.py",
-        old="self.credit.valid.eq(valid & right)",
+        old="self.credit.valid.eq(valid & clean)",
         new="self.credit.valid.eq(valid)",
         check="control_words bench",
     ),

@@ -48,15 +48,15 @@ def check(kind, sequence, padding, value):
 
 
 @inner
-def say(outputs, kind, sequence, padding, value, n):
-    """A word: D2, D3 and the upper half of D4 are the sequence, the rest of D4, then D5 and D6."""
+def say(outputs, kind, sequence, value, n):
+    """A word: D2, D3 and the upper half of D4 are the sequence, then D5 and D6."""
     outputs.o_payload_type[n] = kind
     outputs.o_payload_sequence_high[n] = sequence // 4096
     outputs.o_payload_sequence_middle[n] = sequence // 16 % 256
     outputs.o_payload_sequence_low[n] = sequence % 16
-    outputs.o_payload_padding[n] = padding
+    outputs.o_payload_padding[n] = 0
     outputs.o_payload_value[n] = value
-    outputs.o_payload_rest[n] = check(kind, sequence, padding, value)
+    outputs.o_payload_rest[n] = check(kind, sequence, 0, value)
 
 
 @inner
@@ -88,19 +88,19 @@ def send(i, o, n):
     kind = choose(i, n)
     o.o_valid[n] = kind != FILL
     if kind == INIT:
-        say(o, kind, i.send_init_payload_sequence[n], 0, i.send_init_payload_value[n], n)
+        say(o, kind, i.send_init_payload_sequence[n], i.send_init_payload_value[n], n)
     elif kind == INIT_ECHO:
         sequence, value = i.send_init_echo_payload_sequence[n], i.send_init_echo_payload_value[n]
-        say(o, kind, sequence, 0, value, n)
+        say(o, kind, sequence, value, n)
     elif kind == NACK:
-        say(o, kind, i.send_nack_payload_sequence[n], 0, 0, n)
+        say(o, kind, i.send_nack_payload_sequence[n], 0, n)
     elif kind == ACK:
-        say(o, kind, i.send_ack_payload_sequence[n], 0, 0, n)
+        say(o, kind, i.send_ack_payload_sequence[n], 0, n)
     elif kind == CF_UPDATE:
-        # An entry is 20 bits: the first ends in the lower half of D4, where the second begins.
+        # An entry is 20 bits: the first ends in the type, the second begins in the half of D4.
         first, second = entry(i, n, 0), entry(i, n, 1)
         sequence = first % 256 * 4096 + first // 256 % 256 * 16 + second % 16
-        say(o, kind, sequence, first // 65536, second // 16, n)
+        say(o, kind + first // 65536, sequence, second // 16, n)
     ready = i.o_ready[n]
     o.send_init_ready[n] = ready and kind == INIT
     o.send_init_echo_ready[n] = ready and kind == INIT_ECHO
@@ -116,14 +116,13 @@ def receive(i, o, n):
     sequence = i.i_payload_sequence_high[n] * 4096 + i.i_payload_sequence_middle[n] * 16
     sequence += i.i_payload_sequence_low[n]
     padding = i.i_payload_padding[n]
-    good = i.i_payload_rest[n] == check(kind, sequence, padding, value)
+    updates = kind // 16 * 16 == CF_UPDATE
+    good = i.i_payload_rest[n] == check(kind, sequence, padding, value) and padding == 0
     if kind in (ACK, NACK):
-        good = good and padding == 0 and value == 0
-    elif kind in (INIT, INIT_ECHO):
-        good = good and padding == 0
+        good = good and value == 0
     elif kind == FILL:
         good = True
-    elif kind != CF_UPDATE:
+    elif not updates and kind not in (INIT, INIT_ECHO):
         good = False
     valid = i.i_valid[n]
     o.unknown[n] = valid and not good
@@ -131,11 +130,12 @@ def receive(i, o, n):
     o.init_echo_valid[n] = valid and good and kind == INIT_ECHO
     o.nack_valid[n] = valid and good and kind == NACK
     o.ack_valid[n] = valid and good and kind == ACK
-    o.credit_valid[n] = valid and good and kind == CF_UPDATE
+    o.credit_valid[n] = valid and good and updates
     o.init_sequence[n] = o.init_echo_sequence[n] = sequence
     o.nack_sequence[n] = o.ack_sequence[n] = sequence
     o.init_value[n] = o.init_echo_value[n] = value
-    first = i.i_payload_sequence_high[n] + 256 * i.i_payload_sequence_middle[n] + 65536 * padding
+    first = i.i_payload_sequence_high[n] + 256 * i.i_payload_sequence_middle[n]
+    first += 65536 * (kind % 16)
     second = i.i_payload_sequence_low[n] + 16 * value
     o.credit_freed[n, 0] = first % UPDATE_NUMBERS
     o.credit_channel[n, 0] = first // UPDATE_NUMBERS

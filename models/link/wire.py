@@ -8,7 +8,7 @@ terminate character; it begins in byte 0 of a word, and idles fill the word in w
 Follows the public rendering of Ultra Ethernet 1.0 (LLR: frames with SFD 0xDD have a 20-bit sequence
 number in the preamble; ordered sets of type 0x4B, O-code 0x6, D1 = type). Where the specification
 itself was not at hand, bits were placed by us and are named here: the bytes of the preamble but the
-first and the last, the character of O-code 0x6, the types above 0x10, and D2 .. D7 of CF_Update.
+first and the last, the character of O-code 0x6, the types from 0x10 on, and D2 .. D7 of CF_Update.
 """
 
 from enum import IntEnum
@@ -99,7 +99,7 @@ class Control(IntEnum):
     NACK = 0x02
     INIT = 0x03  # D5, D6: a number that INIT_ECHO returns
     INIT_ECHO = 0x04
-    CF_UPDATE = 0x10  # credits freed of two channels
+    CF_UPDATE = 0x10  # to 0x1F: credits freed of two channels
 
 
 # What a link counts: the 22 of link-level retry in the order of SAI, then our own. ``flushed`` is
@@ -132,8 +132,10 @@ UPDATE_BYTES = 6400  # of the line between two CF_Updates, by default
 REFRESH_BYTES = 1 << 16  # and between two that say nothing new
 REPORT_NS = 256_000  # between two CC_Updates
 
-# CF_Update has two of these, in D2 .. D6, first entry and first field in the lowest bits. Both
-# count: where there is one channel to tell of, the second repeats the first.
+# CF_Update has two of these, first field in the lowest bits. Of the first entry, lowest bits first,
+# 16 are in D2 and D3, and 4 in the lower half of D1; of the second, 4 in the upper half of D4,
+# and 16 in D5 and D6. The lower half of D4 is not free: in a block of 64b/66b the O-code is there.
+# Both count: where there is one channel to tell of, the second repeats the first.
 UPDATE_FIELDS = {"freed": CREDIT_BITS, "channel": 5}
 
 # The first word of a CC_Update, a frame on OWN_CHANNEL; first field in the lowest bits.

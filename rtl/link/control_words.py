@@ -107,9 +107,11 @@ class ControlWords(wiring.Component):
             say(Control.ACK, self.send_ack.payload)
             m.d.comb += self.send_ack.ready.eq(self.o.ready)
         with m.Else():
+            entries = self.send_credit.payload.as_value()
             m.d.comb += [
-                word.type.eq(Control.CF_UPDATE),
-                word.as_value()[8:48].eq(self.send_credit.payload.as_value()),
+                word.type.eq(Control.CF_UPDATE | entries[16:20]),
+                Cat(word.sequence_high, word.sequence_middle).eq(entries[:16]),
+                Cat(word.sequence_low, word.value).eq(entries[20:]),
                 self.send_credit.ready.eq(self.o.ready),
             ]
         m.d.comb += [
@@ -139,7 +141,8 @@ class ControlWords(wiring.Component):
             self.init.value.eq(word.value),
             self.init_echo.value.eq(word.value),
         ]
-        update = data.View(UpdateLayout(), word.as_value()[8:48])
+        told = Cat(word.sequence_high, word.sequence_middle, word.type[:4], word.sequence_low)
+        update = data.View(UpdateLayout(), Cat(told, word.value))
         for channel, freed, entry in zip(
             self.credit.channel, self.credit.freed, update.entry, strict=True
         ):
@@ -155,8 +158,8 @@ class ControlWords(wiring.Component):
                 bare = clean & ~word.value.any()
                 with m.Case(kind):
                     m.d.comb += [said.valid.eq(valid & bare), self.unknown.eq(valid & ~bare)]
-            with m.Case(Control.CF_UPDATE):
-                m.d.comb += [self.credit.valid.eq(valid & right), self.unknown.eq(valid & ~right)]
+            with m.Case(f"{Control.CF_UPDATE >> 4:04b}----"):
+                m.d.comb += [self.credit.valid.eq(valid & clean), self.unknown.eq(valid & ~clean)]
             with m.Case(Control.FILL):
                 pass
             with m.Default():

@@ -184,7 +184,7 @@ class InitLayout(data.StructLayout):
 
 
 class UpdateLayout(data.StructLayout):
-    """What a CF_Update says, D2 to D6: the credits freed of two channels, or twice of one.
+    """What a CF_Update says: the credits freed of two channels, or twice of one.
 
     Fields
     ------

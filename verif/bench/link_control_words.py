@@ -51,6 +51,8 @@ async def matches_model(dut, load: float, ready: float) -> None:
         i.send_credit_payload_entry_freed[0] = rng.integers(0, 1 << CREDIT_BITS, 2)
         i.send_credit_payload_entry_channel[0] = rng.integers(0, MAX_CHANNELS, 2)
         kind = rng.integers(0, 256) if rng.random() < 0.3 else rng.choice(list(Control))
+        if kind == Control.CF_UPDATE:
+            kind += rng.integers(0, 16)
         i.i_payload_type[0] = kind
         for field, width in WIDTHS.items():
             # Fields that have to be zero are, most of the time.
