@@ -56,6 +56,7 @@ from rtl.link.retry_receiver import RetryReceiver
 from rtl.link.retry_sender import RetrySender
 from rtl.output_watchdog import OutputWatchdog
 from rtl.scheduler import Scheduler
+from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.switch import Switch
@@ -295,6 +296,20 @@ CHECKS: dict[str, Callable[[], object]] = {
         "link_retry",
         depth=10,
         mode="bmc",
+    ),
+    "block_encoder bench": lambda: run_bench(
+        "block_encoder",
+        BlockEncoder(LINK),
+        LINK,
+        module="verif.bench.block_coder",
+        testcase="encoder_matches_model",
+    ),
+    "block_decoder bench": lambda: run_bench(
+        "block_decoder",
+        BlockDecoder(LINK),
+        LINK,
+        module="verif.bench.block_coder",
+        testcase="decoder_matches_model",
     ),
     "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
     "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
@@ -1883,6 +1898,38 @@ FAULTS = (
         old="reading.eq(tail)",
         new="reading.eq(self.following(tail))",
         check="retry proof, contents",
+    ),
+    Fault(
+        name="block-ordered",
+        meaning="data of an ordered set is taken for control characters",
+        file="rtl/serdes/block_coder.py",
+        old='(0x4B, "WDDDHDDD"),',
+        new='(0x4B, "WDDDCCCC"),',
+        check="block_encoder bench",
+    ),
+    Fault(
+        name="block-terminate",
+        meaning="data of the last word of a frame has its place in the payload a byte too low",
+        file="rtl/serdes/block_coder.py",
+        old='8 * n + 8 * ("T" in characters), 8',
+        new="8 * n, 8",
+        check="block_decoder bench",
+    ),
+    Fault(
+        name="block-header",
+        meaning="a block with a header that is none is decoded",
+        file="rtl/serdes/block_coder.py",
+        old="[payload[:8] == kind, block.header == CONTROL], []",
+        new="[payload[:8] == kind, block.header != DATA], []",
+        check="block_decoder bench",
+    ),
+    Fault(
+        name="block-code",
+        meaning="a control character that has no code is sent as another",
+        file="rtl/serdes/block_coder.py",
+        old='"C": (is_control & has_code, code),',
+        new='"C": (is_control, code),',
+        check="block_encoder bench",
     ),
     Fault(
         name="fec-remainder",
