@@ -59,6 +59,7 @@ from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 from rtl.switch import Switch
 from rtl.table import Table
 from sim import BUILD, ROOT
@@ -310,6 +311,20 @@ CHECKS: dict[str, Callable[[], object]] = {
         LINK,
         module="verif.bench.block_coder",
         testcase="decoder_matches_model",
+    ),
+    "transcoder bench": lambda: run_bench(
+        "transcoder-transcoder",
+        Transcoder(),
+        LINK,
+        module="verif.bench.transcoder",
+        testcase="transcoder_matches_model",
+    ),
+    "reverse transcoder bench": lambda: run_bench(
+        "transcoder-reverse",
+        ReverseTranscoder(),
+        LINK,
+        module="verif.bench.transcoder",
+        testcase="reverse_matches_model",
     ),
     "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
     "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
@@ -1930,6 +1945,38 @@ FAULTS = (
         old='"C": (is_control & has_code, code),',
         new='"C": (is_control, code),',
         check="block_encoder bench",
+    ),
+    Fault(
+        name="transcoder-flags",
+        meaning="a block that is none among four of data is sent as data",
+        file="rtl/serdes/transcoder.py",
+        old="~is_data[n] | ~right):",
+        new="~is_data[n]):",
+        check="transcoder bench",
+    ),
+    Fault(
+        name="transcoder-first",
+        meaning="the last block that is no data lacks half of its type, not the first",
+        file="rtl/serdes/transcoder.py",
+        old="for n in reversed(range(BLOCKS)):  # the",
+        new="for n in range(BLOCKS):  # the",
+        check="transcoder bench",
+    ),
+    Fault(
+        name="transcoder-bad",
+        meaning="what could not be corrected is taken for blocks",
+        file="rtl/serdes/transcoder.py",
+        old="wrong = self.bad | ~right",
+        new="wrong = ~right",
+        check="reverse transcoder bench",
+    ),
+    Fault(
+        name="transcoder-type",
+        meaning="half a type that no type has is taken for one",
+        file="rtl/serdes/transcoder.py",
+        old="no_type.eq(1 << n)",
+        new="no_type.eq(0)",
+        check="reverse transcoder bench",
     ),
     Fault(
         name="fec-remainder",

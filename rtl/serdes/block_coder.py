@@ -11,7 +11,15 @@ from models.link.config import LinkConfig
 from models.link.wire import ERROR, IDLE, ORDERED_SET, START, TERMINATE
 from rtl.link.frame import WordsSignature
 
-__all__ = ["BlockDecoder", "BlockEncoder", "BlockLayout", "BlocksSignature"]
+__all__ = [
+    "CONTROL",
+    "DATA",
+    "FORMATS",
+    "BlockDecoder",
+    "BlockEncoder",
+    "BlockLayout",
+    "BlocksSignature",
+]
 
 DATA, CONTROL = 0b10, 0b01  # headers, bit 0 first on the line
 
@@ -61,10 +69,10 @@ class BlockLayout(data.StructLayout):
 
 
 class BlocksSignature(wiring.Signature):
-    """Blocks in one cycle, the first on the line in the lowest place; nobody can stop them."""
+    """``count`` blocks in a cycle, if ``valid``, first on the line first; nobody can stop them."""
 
-    def __init__(self, config: LinkConfig):
-        blocks = data.ArrayLayout(BlockLayout(), config.words_per_cycle)
+    def __init__(self, count: int):
+        blocks = data.ArrayLayout(BlockLayout(), count)
         super().__init__({"valid": Out(1), "blocks": Out(blocks)})
 
 
@@ -124,7 +132,8 @@ class BlockEncoder(wiring.Component):
 
     def __init__(self, config: LinkConfig):
         self.config = config
-        super().__init__({"i": In(WordsSignature(config)), "o": Out(BlocksSignature(config))})
+        blocks = BlocksSignature(config.words_per_cycle)
+        super().__init__({"i": In(WordsSignature(config)), "o": Out(blocks)})
 
     def elaborate(self, platform):
         m = Module()
@@ -190,7 +199,8 @@ class BlockDecoder(wiring.Component):
 
     def __init__(self, config: LinkConfig):
         self.config = config
-        super().__init__({"i": In(BlocksSignature(config)), "o": Out(WordsSignature(config))})
+        blocks = BlocksSignature(config.words_per_cycle)
+        super().__init__({"i": In(blocks), "o": Out(WordsSignature(config))})
 
     def elaborate(self, platform):
         m = Module()
