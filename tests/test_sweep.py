@@ -35,7 +35,7 @@ seed = [1, 2]
 """
 LONG = """
 base = "TINY"
-cycles = 150_000
+cycles = 40_000
 speedup = 1.25
 [axes]
 load = [0.3, 0.5]

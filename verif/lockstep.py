@@ -417,5 +417,5 @@ class Lockstep:
         actual &= (1 << wire.width) - 1
         slots = [n for n, owner in enumerate(self.seen.owners) if owner is wire]
         words = self.outputs[self.seen.slots[slots, 0]]
-        wanted = int.from_bytes(words.tobytes(), "little", signed=len(words) == 1)
+        wanted = int.from_bytes(words.tobytes(), "little", signed=wire.width < 64)
         return f"cycle {self.cycle}: {wire} is {actual:#x}, not {wanted:#x}"

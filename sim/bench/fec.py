@@ -86,7 +86,7 @@ class Found:
 def outcome(batch: Batch) -> Found:
     """Decode them all."""
     config, room, found = batch.config, scratch(batch.config), Found()
-    rng = np.random.default_rng([batch.seed, batch.count, len(batch.place)])
+    rng = np.random.default_rng([batch.seed, batch.count, PLACES.index(batch.place)])
     for _ in range(batch.words):
         meant = encode(config, rng.integers(0, 1024, config.message_symbols))
         word, places = meant.copy(), batch.wrong(rng)
