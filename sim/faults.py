@@ -59,6 +59,7 @@ from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.start_aligner import StartAligner
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 from rtl.switch import Switch
 from rtl.table import Table
@@ -326,6 +327,7 @@ CHECKS: dict[str, Callable[[], object]] = {
         module="verif.bench.transcoder",
         testcase="reverse_matches_model",
     ),
+    "start_aligner bench": lambda: run_bench("start_aligner", StartAligner(LINK), LINK),
     "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
     "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
@@ -1977,6 +1979,22 @@ FAULTS = (
         old="no_type.eq(1 << n)",
         new="no_type.eq(0)",
         check="reverse transcoder bench",
+    ),
+    Fault(
+        name="aligner-back",
+        meaning="a frame in its place is moved, as one before it was",
+        file="rtl/serdes/start_aligner.py",
+        old="goes_on.eq(moves & ~starts[0])",
+        new="goes_on.eq(moves)",
+        check="start_aligner bench",
+    ),
+    Fault(
+        name="aligner-idles",
+        meaning="what goes into the gap before a frame that is moved are no idles",
+        file="rtl/serdes/start_aligner.py",
+        old="Mux(begins, idles, second)",
+        new="second",
+        check="start_aligner bench",
     ),
     Fault(
         name="fec-remainder",
