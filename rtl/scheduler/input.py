@@ -173,7 +173,7 @@ class Input(wiring.Component):
 
         # The connection. What it has taken is known late in the cycle, and looked at in the next,
         # when two of its flits have a slot. Bit n of `level` tells that more than n have none;
-        # `ahead` is two more than all of those, as long as it is above five.
+        # `ahead` is three more than all of those, as long as it is above six.
         flits, begun = Signal.like(self.taken.flits), Signal()  # of the last cycle
         ahead, opened = Signal.like(flits), Signal()
         level, level_before = Signal(3), Signal(3)
@@ -182,7 +182,7 @@ class Input(wiring.Component):
         waiting = level[0]
         m.d.sync += [flits.eq(self.taken.flits), begun.eq(self.connects)]
         more_than = [exceeds(flits, n) for n in range(6)]
-        beyond = exceeds(ahead, 5)
+        beyond = exceeds(ahead, 6)
         m.d.comb += level.eq(Mux(begun, Cat(more_than[2:5]), level_before))
         # What stage 0 finds in the cycle in which the claim shows is barred, not hidden: that is
         # less to do before the search.
@@ -198,7 +198,9 @@ class Input(wiring.Component):
         with m.Elif(waiting != self.lost):
             m.d.sync += level_before.eq(stepped(level_before, self.lost, beyond))
         with m.If(begun | (beyond & ~self.lost)):
-            m.d.sync += ahead.eq(Mux(begun, flits, ahead) - 1)
+            # One less, without a chain of carries: a bit turns over if all below it are zero.
+            turns = ~Cat(ahead[:n].any() for n in range(len(ahead)))
+            m.d.sync += ahead.eq(Mux(begun, flits, ahead ^ turns))
 
         # Slots on their way to the match: what stage k claimed joins two cycles after its grant.
         slot, taken = Signal(self.queue_layout), self.holds
