@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from amaranth import C, Cat, Module, Mux, Signal, Value
 
-__all__ = ["above", "encode", "first", "lowest", "one_more", "stepped"]
+__all__ = ["First", "above", "encode", "lowest", "one_more", "stepped"]
+
+
+def halves(vector: Value) -> tuple[Value, Value]:
+    """The even places and the odd ones."""
+    return vector[0::2], vector[1::2]
 
 
 def smeared(vector: Value) -> Value:
@@ -43,15 +48,52 @@ def lowest(vector: Value) -> Value:
     return vector & ~(smeared(vector) << 1)[: len(vector)]
 
 
-def first(request: Value, preferred: Value) -> Value:
+class First:
     """The lowest set bit of ``request`` among those of the mask ``preferred``, else of all.
 
-    One-hot, or zero without a request. The mask is one of ``above``, whose lowest bit is never set,
-    and is not looked at. Source: Gupta and McKeown, "Designing and implementing a
-    fast crossbar scheduler", IEEE Micro 19(1), 1999: thermometer-masked priority encoder.
+    The mask is one of ``above``: a thermometer, whose lowest bit is never set, and is not looked
+    at. Whether anybody comes before a pair of neighbours is found out for both values of the mask,
+    and that of each place chooses last, when the place knows its neighbour.
+    Source: Gupta and McKeown, "Designing and implementing a fast crossbar scheduler", IEEE Micro
+    19(1), 1999: thermometer-masked priority encoder.
+
+    Parameters
+    ----------
+    m : Module
+        Where its gates go.
+    request, preferred : Value
+        As above, of one width.
     """
-    among = request & Cat(C(0, 1), preferred[1:])
-    return Mux(among.any(), lowest(among), lowest(request))
+
+    def __init__(self, m: Module, request: Value, preferred: Value):
+        width = len(request)
+        requests, mask, among = (Signal(width, name=n) for n in ("requests", "mask", "among"))
+        m.d.comb += [
+            requests.eq(request),
+            mask.eq(Cat(C(0, 1), preferred[1:])),
+            among.eq(requests & mask),
+        ]
+        (even, odd), (mask_even, mask_odd) = halves(requests), halves(mask)
+        self.masks = mask_even, mask_odd
+        self.ahead = even, odd & ~(even & (mask_even | ~mask_odd))  # of their neighbours
+
+        # Before whom the mask does not prefer comes who is preferred, even of the same pair.
+        pairs, pairs_among = even | odd, among[0::2] | among[1::2]
+        before, before_among = (Signal(len(pairs), name=n) for n in ("before", "before_among"))
+        m.d.comb += [
+            before.eq(Cat(Cat(pairs[:n], pairs_among[n:]).any() for n in range(len(pairs)))),
+            before_among.eq(Cat(pairs_among[:n].any() for n in range(len(pairs)))),
+        ]
+        self.before, self.before_among = before, before_among
+
+    @property
+    def place(self) -> Value:
+        """One-hot, or zero without a request."""
+        even, odd = (
+            ahead & ~((mask & self.before_among) | (~mask & self.before))
+            for ahead, mask in zip(self.ahead, self.masks, strict=True)
+        )
+        return Cat((odd if n % 2 else even)[n // 2] for n in range(len(even) + len(odd)))
 
 
 def above(one_hot: Value) -> Value:

@@ -11,7 +11,7 @@ from models.config import SINGLES, SwitchConfig
 from rtl.backlog import TakenLayout
 from rtl.comparison import exceeds
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, encode, first, lowest, one_more, stepped
+from rtl.selection import First, above, encode, lowest, one_more, stepped
 
 __all__ = ["Input"]
 
@@ -133,13 +133,15 @@ class Input(wiring.Component):
                 any_of, best = Signal(classes), Signal(classes)  # from the highest class down
                 m.d.comb += best.eq(lowest(any_of))
                 for c, (pick, grants) in enumerate(zip(picks, self.grant[k], strict=True)):
+                    search = First(m, grants, pointers[0])
                     m.d.comb += [
                         any_of[-1 - c].eq(grants.any()),
-                        pick.eq(first(grants, pointers[0]) & best[-1 - c].replicate(ports)),
+                        pick.eq(search.place & best[-1 - c].replicate(ports)),
                     ]
                 m.d.comb += [choice.eq(reduce(or_, picks)), of_class.eq(best[::-1])]
             else:
-                m.d.comb += choice.eq(first(reduce(or_, self.grant[k]), pointers[0]))
+                search = First(m, reduce(or_, self.grant[k]), pointers[0])
+                m.d.comb += choice.eq(search.place)
                 m.d.comb += [
                     pick.eq(choice & grants)
                     for pick, grants in zip(picks, self.grant[k], strict=True)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from models.config import SwitchConfig
 from rtl.scheduler.matching import Matching
 from rtl.scheduler.pipeline import delayed
-from rtl.selection import above, first
+from rtl.selection import First, above
 from rtl.vector import Vector
 
 __all__ = ["Grant", "Islip"]
@@ -63,7 +63,7 @@ class Grant(wiring.Component):
             granted_class = delayed(m, self.chosen[k])
             for c in range(self.config.classes):
                 pick = Signal(self.config.ports, name=f"pick_{k}_{c}")
-                m.d.comb += pick.eq(first(self.request[k][c], self.pointers[0][c]))
+                m.d.comb += pick.eq(First(m, self.request[k][c], self.pointers[0][c]).place)
                 barred = self.barred if k == 0 else C(0, self.config.ports)
                 chosen = self.chosen[k][c].replicate(self.config.ports)
                 m.d.sync += self.grant[k][c].eq(pick & chosen & ~barred)
@@ -77,12 +77,21 @@ class Islip(Matching):
 
     Source: McKeown, "The iSLIP scheduling algorithm for input-queued switches", IEEE/ACM
     Transactions on Networking 7(2), 1999.
+
+    Attributes
+    ----------
+    outputs : list of Grant
+        Per output: whose pointers proofs read.
     """
+
+    def __init__(self, config: SwitchConfig):
+        super().__init__(config)
+        self.outputs = [Grant(config) for _ in range(config.ports)]
 
     def elaborate(self, platform):
         m = Module()
-        for n in range(self.config.ports):
-            m.submodules[f"grant_{n}"] = grant = Grant(self.config)
+        for n, grant in enumerate(self.outputs):
+            m.submodules[f"grant_{n}"] = grant
             m.d.comb += grant.barred.eq(self.barred)
             for k in range(self.config.iterations):
                 m.d.comb += [

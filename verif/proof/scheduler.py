@@ -23,7 +23,7 @@ class MatchingProof(wiring.Component):
     """Every stage grants who asked, and as much as its policy promises.
 
     The inputs are those of :class:`rtl.scheduler.matching.Matching`, all free but that an output
-    picks one class at most; the state is free, too.
+    picks one class at most; the state is free, too, but that pointers are thermometers.
     """
 
     def __init__(self, config: SwitchConfig):
@@ -39,6 +39,10 @@ class MatchingProof(wiring.Component):
         driven = {path: value for path, _, value in dut.signature.flatten(dut)}
         m.d.comb += [driven[path].eq(value) for path, _, value in self.signature.flatten(self)]
 
+        if self.config.scheduler == "islip":  # by induction: the search relies on it
+            for output in dut.outputs:
+                for mask in (mask for pointers in output.pointers for mask in pointers):
+                    m.d.comb += Assert(((mask << 1) & ~mask)[: self.config.ports] == 0)
         started, barred = Signal(), Signal(self.config.ports)
         m.d.sync += [started.eq(1), barred.eq(self.barred)]
         for k in range(self.config.iterations):
