@@ -86,7 +86,6 @@ class Scheduler(wiring.Component):
             m.d.comb += [i.eq(row) for i, row in zip(matrix.i, rows, strict=True)]
             return matrix.o
 
-        begins = transpose("begins", [port.begins for port in inputs])
         keeps, books, holds = (
             Cat(getattr(port, name) for port in inputs) for name in ("keeps", "books", "holds")
         )
@@ -99,7 +98,6 @@ class Scheduler(wiring.Component):
                 port.lost.eq(self.lost[n]),
                 self.connects[n].eq(port.connects),
                 self.match[n].eq(port.match),
-                output.begins.eq(begins[n]),
                 output.keeps.eq(keeps),
                 output.holds.eq(holds),
                 output.books.eq(books),

@@ -52,8 +52,6 @@ class Input(wiring.Component):
         The claim of stage 0 is a connection. Registered.
     accept : Out(ports).array(iterations)
         The output that was claimed in the last cycle, one-hot, or zero. Registered.
-    begins : Out(ports)
-        The same of stage 0, if the claim is a connection. Registered.
     keeps : Out(1)
         In the next cycle the connection takes the slot behind that of stage 0, or may.
     books, holds : Out(1)
@@ -81,7 +79,6 @@ class Input(wiring.Component):
                 "claim_queue": Out(range(queues)).array(stages),
                 "connects": Out(1),
                 "accept": Out(ports).array(stages),
-                "begins": Out(ports),
                 "keeps": Out(1),
                 "books": Out(1),
                 "holds": Out(1),
@@ -166,9 +163,6 @@ class Input(wiring.Component):
             if k == 0:
                 together = queue & self.many
                 m.d.comb += connecting.eq(together.any())
-                m.d.sync += self.begins.eq(
-                    reduce(or_, (together[c::classes] for c in range(classes)))
-                )
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.connects.eq(connecting)

@@ -31,8 +31,6 @@ class Output(wiring.Component):
         Per class: the input that is granted in stage 0, one-hot, or zero.
     claim : In(ports).array(iterations)
         The input that has claimed in the last cycle, one-hot, or zero.
-    begins : In(ports)
-        The input that has claimed a connection in the last cycle, one-hot, or zero.
     keeps, books, holds : In(ports)
         Per input: :class:`rtl.scheduler.input.Input`.
     free : Out(1).array(iterations - 1)
@@ -57,7 +55,6 @@ class Output(wiring.Component):
                 "many": In(ports).array(classes),
                 "grant": In(ports).array(classes),
                 "claim": In(ports).array(stages),
-                "begins": In(ports),
                 "keeps": In(ports),
                 "books": In(ports),
                 "holds": In(ports),
@@ -78,22 +75,26 @@ class Output(wiring.Component):
         connection = Signal(
             data.StructLayout({"input": range(ports), "traffic_class": range(classes)})
         )
-        lingers, begins = Signal(2), self.begins.any()
+        lingers = Signal(2)
         lasts = holder.any() | lingers.any()
+        # It begins if what was granted showed many, and was claimed.
+        of_class = zip(self.many, self.grant, strict=True)
+        several = reduce(or_, (many & grants for many, grants in of_class)).any()
+        several_before = Signal()
+        begins = several_before & self.claim[0].any()
         m.d.sync += [
-            holder.eq(self.begins | (holder & self.keeps)),
+            several_before.eq(several),
+            holder.eq((self.claim[0] & several_before.replicate(ports)) | (holder & self.keeps)),
             lingers.eq(Cat(holder.any(), lingers)),
         ]
         with m.If(begins):
             m.d.sync += [
-                connection.input.eq(encode(self.begins)),
+                connection.input.eq(encode(self.claim[0])),
                 connection.traffic_class.eq(encode(granted_class[0])),
             ]
 
         # Grants. What is granted now, if it shows many, may become a connection: no other grant
         # in stage 0 then.
-        of_class = zip(self.many, self.grant, strict=True)
-        several = reduce(or_, (many & grants for many, grants in of_class)).any()
         held = [Signal(name=f"held_{k}") for k in range(stages)]  # of the slot that stage k grants
         m.d.comb += held[0].eq(begins | holder.any() | several)
         m.d.comb += [free.eq(~slot) for free, slot in zip(self.free, held[1:], strict=True)]
