@@ -95,6 +95,15 @@ class First:
         )
         return Cat((odd if n % 2 else even)[n // 2] for n in range(len(even) + len(odd)))
 
+    def within(self, marked: Value) -> Value:
+        """Whether it is one of the places ``marked``: known before ``place & marked`` would be."""
+        found = [ahead & half for ahead, half in zip(self.ahead, halves(marked), strict=True)]
+        among, others = (
+            (found[0] & even) | (found[1] & odd)
+            for even, odd in (self.masks, [~mask for mask in self.masks])
+        )
+        return ((among & ~self.before_among) | (others & ~self.before)).any()
+
 
 def above(one_hot: Value) -> Value:
     """Mask of all places above the set bit, a thermometer code; zero if there are none."""

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from amaranth import Module
 from amaranth.lib import wiring
@@ -11,19 +12,19 @@ class Search(wiring.Component):
     """``First`` with ports."""
 
     def __init__(self, width: int):
-        members = {name: In(width) for name in ("request", "preferred")}
-        super().__init__({**members, "place": Out(width)})
+        members = {name: In(width) for name in ("request", "preferred", "marked")}
+        super().__init__({**members, "place": Out(width), "within": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         first = First(m, self.request, self.preferred)
-        m.d.comb += self.place.eq(first.place)
+        m.d.comb += [self.place.eq(first.place), self.within.eq(first.within(self.marked))]
         return m
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
 def test_first_is_the_first_in_circular_order(width):
-    search, found = Search(width), 0
+    search, rng, found = Search(width), np.random.default_rng(width), 0
 
     async def bench(ctx):
         nonlocal found
@@ -33,8 +34,11 @@ def test_first_is_the_first_in_circular_order(width):
             order = [(pointer + n) % width for n in range(width)]
             for request in range(1 << width):
                 place = next((1 << n for n in order if request >> n & 1), 0)
+                marked = int(rng.integers(1 << width))
                 ctx.set(search.request, request)
+                ctx.set(search.marked, marked)
                 assert ctx.get(search.place) == place, (pointer, request)
+                assert ctx.get(search.within) == bool(place & marked), (pointer, request, marked)
                 found += place > 0
 
     simulator = Simulator(search)

@@ -1,7 +1,7 @@
 """One input: what it shows, the grant that it accepts, and its connection."""
 
 from functools import reduce
-from operator import or_
+from operator import and_, or_
 
 from amaranth import C, Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
@@ -126,6 +126,8 @@ class Input(wiring.Component):
             # Per class, one-hot: a queue is of one class only, so its claim is in one of them.
             picks = [Signal(ports, name=f"pick_{k}_{c}") for c in range(classes)]
             choice, of_class = Signal(ports, name=f"choice_{k}"), Signal(classes, name=f"class_{k}")
+            several = [self.many[c::classes] for c in range(classes)]
+            together = []  # any of these: the queue shows many, known before the queue is
             if self.config.class_policy == "strict" and classes > 1:
                 any_of, best = Signal(classes), Signal(classes)  # from the highest class down
                 m.d.comb += best.eq(lowest(any_of))
@@ -135,6 +137,7 @@ class Input(wiring.Component):
                         any_of[-1 - c].eq(grants.any()),
                         pick.eq(search.place & best[-1 - c].replicate(ports)),
                     ]
+                    together.append(search.within(several[c]) & best[-1 - c])
                 m.d.comb += [choice.eq(reduce(or_, picks)), of_class.eq(best[::-1])]
             else:
                 search = First(m, reduce(or_, self.grant[k]), pointers[0])
@@ -143,6 +146,7 @@ class Input(wiring.Component):
                     pick.eq(choice & grants)
                     for pick, grants in zip(picks, self.grant[k], strict=True)
                 ]
+                together.append(search.within(reduce(or_, map(and_, self.grant[k], several))))
                 m.d.comb += of_class.eq(Cat(pick.any() for pick in picks))
             # Nothing for stage 0 while the last connection begins.
             refused = self.connects if k == 0 else C(0, 1)
@@ -161,8 +165,7 @@ class Input(wiring.Component):
                 self.accept[k].eq(accept),
             ]
             if k == 0:
-                together = queue & self.many
-                m.d.comb += connecting.eq(together.any())
+                m.d.comb += connecting.eq(Cat(together).any() & ~refused)
             with m.If(self.accept[k].any()):  # the youngest stage moves the pointer
                 m.d.sync += pointers[2].eq(above(self.accept[k]))
         m.d.sync += self.connects.eq(connecting)
