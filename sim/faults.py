@@ -421,8 +421,8 @@ FAULTS = (
         name="accept-order",
         meaning="the accept pointer is not looked at",
         file="rtl/scheduler/input.py",
-        old="first(grants, pointers[0])",
-        new="first(grants, grants)",
+        old="First(m, grants, pointers[0])",
+        new="First(m, grants, grants)",
         check="scheduler bench",
     ),
     Fault(
