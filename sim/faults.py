@@ -30,7 +30,7 @@ from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
-from models.serdes.config import FecConfig
+from models.serdes.config import FecConfig, LaneConfig
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -59,6 +59,7 @@ from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.start_aligner import StartAligner
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 from rtl.switch import Switch
@@ -123,6 +124,7 @@ FRAMES = LinkConfig(
     name="FRAMES", flit_bytes=16, words_per_cycle=2, min_packet_bytes=16, max_packet_bytes=600
 )
 CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
+LANE = LaneConfig(name="lane-64")
 
 CABLE = LinkTrial(
     config=link_of(TINY),
@@ -330,6 +332,16 @@ CHECKS: dict[str, Callable[[], object]] = {
     "start_aligner bench": lambda: run_bench("start_aligner", StartAligner(LINK), LINK),
     "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
     "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
+    "scrambler bench": lambda: run_bench(
+        "scrambler", Scrambler(LANE), LANE, testcase=r"\bscrambler_matches_model"
+    ),
+    "descrambler bench": lambda: run_bench(
+        "descrambler",
+        Descrambler(LANE),
+        LANE,
+        module="verif.bench.scrambler",
+        testcase=r"\bdescrambler_matches_model",
+    ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
 }
@@ -2091,6 +2103,30 @@ FAULTS = (
         old="group.eq(Mux(i.first, 0, next_group))",
         new="group.eq(next_group)",
         check="fec_decoder bench",
+    ),
+    Fault(
+        name="scrambler-pause",
+        meaning="the scrambler goes on in a pause",
+        file="rtl/serdes/scrambler.py",
+        old="with m.If(self.i.valid):\n            m.d.sync += past.eq(line[-len(past) :])",
+        new="m.d.sync += past.eq(line[-len(past) :])",
+        check="scrambler bench",
+    ),
+    Fault(
+        name="scrambler-near",
+        meaning="bits more than 39 behind the first of a word are added to the last word's",
+        file="rtl/serdes/scrambler.py",
+        old="line = Cat(line, some)",
+        new="line = Cat(line, bits[k : k + NEAR])",
+        check="scrambler bench",
+    ),
+    Fault(
+        name="descrambler-feedback",
+        meaning="the descrambler goes on from what it puts out, so that errors stay",
+        file="rtl/serdes/scrambler.py",
+        old="past.eq(line[-FAR:])",
+        new="past.eq(Cat(past, self.i.payload ^ near ^ far)[-FAR:])",
+        check="descrambler bench",
     ),
     Fault(
         name="framer-register",

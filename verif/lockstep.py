@@ -28,7 +28,7 @@ from models.chip_config import ChipConfig
 from models.config import SwitchConfig, named
 from models.link.config import LinkConfig
 from models.record import flat
-from models.serdes.config import FecConfig
+from models.serdes.config import FecConfig, LaneConfig
 
 __all__ = [
     "Lockstep",
@@ -37,6 +37,7 @@ __all__ = [
     "bench_chip",
     "bench_config",
     "bench_fec",
+    "bench_lane",
     "bench_link",
     "pack",
     "unpack",
@@ -52,6 +53,11 @@ def bench_chip() -> ChipConfig:
 def bench_fec() -> FecConfig:
     """The configuration that :func:`sim.verilator.run_bench` asked for, that of a code."""
     return FecConfig(**json.loads(os.environ["BENCH_CONFIG"]))
+
+
+def bench_lane() -> LaneConfig:
+    """The configuration that :func:`sim.verilator.run_bench` asked for, that of a lane."""
+    return LaneConfig(**json.loads(os.environ["BENCH_CONFIG"]))
 
 
 def bench_link() -> LinkConfig:

@@ -1,9 +1,20 @@
-"""Build-time parameters of forward error correction: all that models and RTL share of it."""
+"""Build-time parameters of the SerDes interface: all that models and RTL share of it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-__all__ = ["FIELD_POLYNOMIAL", "RS272", "RS544", "SYMBOL_BITS", "FecConfig"]
+__all__ = [
+    "FIELD_POLYNOMIAL",
+    "RS272",
+    "RS544",
+    "SCRAMBLER_TAPS",
+    "SYMBOL_BITS",
+    "FecConfig",
+    "LaneConfig",
+]
+
+# The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
+SCRAMBLER_TAPS = (39, 58)
 
 # GF(2^10) of IEEE 802.3: x^10 + x^3 + 1, of which x is a primitive element; a symbol's lowest bit,
 # first on the line, is the coefficient of x^0.
@@ -99,3 +110,28 @@ class FecConfig:
 
 RS544 = FecConfig(name="RS544", symbols=544, message_symbols=514, symbols_per_cycle=34)
 RS272 = FecConfig(name="RS272", symbols=272, message_symbols=258, symbols_per_cycle=34)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneConfig:
+    """How wide the blocks of one lane are.
+
+    Parameters
+    ----------
+    name : str
+        How results and messages call it.
+    width : int
+        Bits that pass in one cycle, bit 0 first on the line; of the scrambler 64 for each block.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit; the message names it.
+    """
+
+    name: str
+    width: int = 64
+
+    def __post_init__(self):
+        if self.width < 1:
+            raise ValueError(f"width must be 1 or more, not {self.width}")

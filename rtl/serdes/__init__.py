@@ -1,1 +1,1 @@
-"""The SerDes interface: forward error correction."""
+"""The SerDes interface: forward error correction, and parts of 64b/66b."""
