@@ -59,6 +59,7 @@ from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.start_aligner import StartAligner
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
@@ -341,6 +342,20 @@ CHECKS: dict[str, Callable[[], object]] = {
         LANE,
         module="verif.bench.scrambler",
         testcase=r"\bdescrambler_matches_model",
+    ),
+    "prbs_generator bench": lambda: run_bench(
+        "prbs_generator",
+        PrbsGenerator(LANE),
+        LANE,
+        module="verif.bench.prbs",
+        testcase="generator_matches_model",
+    ),
+    "prbs_checker bench": lambda: run_bench(
+        "prbs_checker",
+        PrbsChecker(LANE),
+        LANE,
+        module="verif.bench.prbs",
+        testcase="checker_matches_model",
     ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
@@ -2127,6 +2142,54 @@ FAULTS = (
         old="past.eq(line[-FAR:])",
         new="past.eq(Cat(past, self.i.payload ^ near ^ far)[-FAR:])",
         check="descrambler bench",
+    ),
+    Fault(
+        name="prbs-begin",
+        meaning="a pattern goes on from the bits of another, which may all be zero",
+        file="rtl/serdes/prbs.py",
+        old="past.eq(Mux(self.pattern == running, register, -1))",
+        new="past.eq(register)",
+        check="prbs_generator bench",
+    ),
+    Fault(
+        name="prbs-invert",
+        meaning="the inversion stays in the register",
+        file="rtl/serdes/prbs.py",
+        old="register.eq(Cat(past, word)[-ORDER:])",
+        new="register.eq(Cat(past, word ^ self.invert.replicate(width))[-ORDER:])",
+        check="prbs_generator bench",
+    ),
+    Fault(
+        name="prbs-blank",
+        meaning="a dead line is a perfect pattern",
+        file="rtl/serdes/prbs.py",
+        old="good.eq(~wrong.any() & ~blank)",
+        new="good.eq(~wrong.any())",
+        check="prbs_checker bench",
+    ),
+    Fault(
+        name="prbs-threefold",
+        meaning="each wrong bit counts three times",
+        file="rtl/serdes/prbs.py",
+        old="Mux(self.locked | wins, expected, came)",
+        new="came",
+        check="prbs_checker bench",
+    ),
+    Fault(
+        name="prbs-wins",
+        meaning="a wrong bit behind the word that completes the lock is taken for the pattern",
+        file="rtl/serdes/prbs.py",
+        old="Mux(self.locked | wins, expected, came)",
+        new="Mux(self.locked, expected, came)",
+        check="prbs_checker bench",
+    ),
+    Fault(
+        name="prbs-window",
+        meaning="wrong bits of all windows add up, so that a noisy line loses its lock",
+        file="rtl/serdes/prbs.py",
+        old="in_window.eq(Mux(ends, 0, window))",
+        new="in_window.eq(Mux(loses, 0, window))",
+        check="prbs_checker bench",
     ),
     Fault(
         name="framer-register",

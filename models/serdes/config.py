@@ -1,20 +1,56 @@
 """Build-time parameters of the SerDes interface: all that models and RTL share of it."""
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 __all__ = [
     "FIELD_POLYNOMIAL",
+    "PRBS_LOCK_BITS",
+    "PRBS_LOST_ERRORS",
+    "PRBS_WINDOW_BITS",
     "RS272",
     "RS544",
     "SCRAMBLER_TAPS",
     "SYMBOL_BITS",
     "FecConfig",
     "LaneConfig",
+    "Prbs",
 ]
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)
+
+# A checker of test patterns locks after so many right bits in a row, which noise has in 2^-64 of
+# all cases; and is lost with so many wrong bits in a window. Of one that is out of step half are
+# wrong; no line with which a link could work has a quarter.
+PRBS_LOCK_BITS = 64
+PRBS_WINDOW_BITS = 1024
+PRBS_LOST_ERRORS = 256
+
+
+class Prbs(IntEnum):
+    """Pseudo-random test patterns: x^n + x^k + 1, where n is in the name.
+
+    Source: ITU-T O.150, section 5, but for PRBS7, which is common and in no such recommendation.
+    """
+
+    PRBS7 = 0
+    PRBS9 = 1
+    PRBS15 = 2
+    PRBS23 = 3
+    PRBS31 = 4
+
+    @property
+    def taps(self) -> tuple[int, int]:
+        """k and n: a bit is the sum of those so many bits before it."""
+        return ((6, 7), (5, 9), (14, 15), (18, 23), (28, 31))[self]
+
+    @property
+    def inverted(self) -> bool:
+        """O.150 has it inverted on the line; so does IEEE 802.3 (49.2.8) PRBS31."""
+        return self in (Prbs.PRBS15, Prbs.PRBS23, Prbs.PRBS31)
+
 
 # GF(2^10) of IEEE 802.3: x^10 + x^3 + 1, of which x is a primitive element; a symbol's lowest bit,
 # first on the line, is the coefficient of x^0.
@@ -114,7 +150,7 @@ RS272 = FecConfig(name="RS272", symbols=272, message_symbols=258, symbols_per_cy
 
 @dataclass(frozen=True, kw_only=True)
 class LaneConfig:
-    """How wide the blocks of one lane are.
+    """How wide the blocks of one lane are, and how far they count.
 
     Parameters
     ----------
@@ -122,6 +158,8 @@ class LaneConfig:
         How results and messages call it.
     width : int
         Bits that pass in one cycle, bit 0 first on the line; of the scrambler 64 for each block.
+    error_bits : int
+        Bits of the counter of wrong bits of a test pattern, 1 to 63.
 
     Raises
     ------
@@ -131,7 +169,22 @@ class LaneConfig:
 
     name: str
     width: int = 64
+    error_bits: int = 32
 
     def __post_init__(self):
-        if self.width < 1:
-            raise ValueError(f"width must be 1 or more, not {self.width}")
+        for holds, message in (
+            (self.width >= 1, f"width must be 1 or more, not {self.width}"),
+            (1 <= self.error_bits <= 63, f"error_bits must be 1 to 63, not {self.error_bits}"),
+        ):
+            if not holds:
+                raise ValueError(message)
+
+    @property
+    def prbs_lock_words(self) -> int:
+        """Words without an error, one after another, after which a checker locks."""
+        return -(-PRBS_LOCK_BITS // self.width)
+
+    @property
+    def prbs_window_words(self) -> int:
+        """Words of a window in which a locked checker counts to find out that it is lost."""
+        return -(-PRBS_WINDOW_BITS // self.width)
