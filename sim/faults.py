@@ -57,6 +57,7 @@ from rtl.link.retry_sender import RetrySender
 from rtl.output_watchdog import OutputWatchdog
 from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
+from rtl.serdes.block_lock import BlockLock
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
@@ -71,6 +72,7 @@ from sim.solver import prove
 from sim.verilator import run_bench
 from verif.link_pair import LinkPair
 from verif.proof.arbiter import ArbiterProof
+from verif.proof.block_lock import BlockLockProof
 from verif.proof.class_arbiter import ClassArbiterProof
 from verif.proof.crossbar import CrossbarProof
 from verif.proof.egress import EgressProof
@@ -126,6 +128,7 @@ FRAMES = LinkConfig(
 )
 CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
 LANE = LaneConfig(name="lane-64")
+WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
 
 CABLE = LinkTrial(
     config=link_of(TINY),
@@ -357,6 +360,8 @@ CHECKS: dict[str, Callable[[], object]] = {
         module="verif.bench.prbs",
         testcase="checker_matches_model",
     ),
+    "block_lock bench": lambda: run_bench("block_lock", BlockLock(WATCH), WATCH, cycles=8000),
+    "block_lock proof": lambda: prove(BlockLockProof(WATCH), "block_lock", depth=2),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
 }
@@ -2190,6 +2195,38 @@ FAULTS = (
         old="in_window.eq(Mux(ends, 0, window))",
         new="in_window.eq(Mux(loses, 0, window))",
         check="prbs_checker bench",
+    ),
+    Fault(
+        name="lock-slip",
+        meaning="it slips without a signal",
+        file="rtl/serdes/block_lock.py",
+        old="self.slip.eq(slips & self.signal_ok)",
+        new="self.slip.eq(slips)",
+        check="block_lock proof",
+    ),
+    Fault(
+        name="lock-pending",
+        meaning="headers of the old boundary count after a slip",
+        file="rtl/serdes/block_lock.py",
+        old="tested.eq(self.valid & ~slipping)",
+        new="tested.eq(self.valid)",
+        check="block_lock bench",
+    ),
+    Fault(
+        name="lock-window",
+        meaning="bad headers of all windows add up, so that a lock is lost with few of them",
+        file="rtl/serdes/block_lock.py",
+        old="invalid.eq(Mux(slips | ends, 0, invalid + bad))",
+        new="invalid.eq(Mux(slips, 0, invalid + bad))",
+        check="block_lock bench",
+    ),
+    Fault(
+        name="lock-ber-end",
+        meaning="the bad header in the last cycle of the time does not count",
+        file="rtl/serdes/block_lock.py",
+        old="self.hi_ber.eq(high | (self.hi_ber & ~over))",
+        new="self.hi_ber.eq((high | self.hi_ber) & ~over)",
+        check="block_lock bench",
     ),
     Fault(
         name="framer-register",

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from math import ceil
 from typing import Any
 
 __all__ = [
     "FIELD_POLYNOMIAL",
+    "HIGH_BER_HEADERS",
+    "LOCK_HEADERS",
+    "LOST_HEADERS",
     "PRBS_LOCK_BITS",
     "PRBS_LOST_ERRORS",
     "PRBS_WINDOW_BITS",
@@ -20,6 +24,12 @@ __all__ = [
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)
+
+# Block lock of IEEE 802.3, 49.2.13: sync headers of a window, all of them good to lock; bad ones of
+# a window with which the lock is lost; and bad ones in a time that are a high bit error rate.
+LOCK_HEADERS = 64
+LOST_HEADERS = 16
+HIGH_BER_HEADERS = 16
 
 # A checker of test patterns locks after so many right bits in a row, which noise has in 2^-64 of
 # all cases; and is lost with so many wrong bits in a window. Of one that is out of step half are
@@ -150,7 +160,7 @@ RS272 = FecConfig(name="RS272", symbols=272, message_symbols=258, symbols_per_cy
 
 @dataclass(frozen=True, kw_only=True)
 class LaneConfig:
-    """How wide the blocks of one lane are, and how far they count.
+    """How wide the blocks of one lane are, how far they count, and how long they watch.
 
     Parameters
     ----------
@@ -160,6 +170,10 @@ class LaneConfig:
         Bits that pass in one cycle, bit 0 first on the line; of the scrambler 64 for each block.
     error_bits : int
         Bits of the counter of wrong bits of a test pattern, 1 to 63.
+    clock_mhz : float
+        Clock of what comes, of which :attr:`ber_window_cycles` are counted.
+    ber_window_ns : float
+        So long are bad sync headers counted, to tell a high bit error rate.
 
     Raises
     ------
@@ -170,14 +184,27 @@ class LaneConfig:
     name: str
     width: int = 64
     error_bits: int = 32
+    clock_mhz: float = 1000
+    ber_window_ns: float = 125_000
 
     def __post_init__(self):
         for holds, message in (
             (self.width >= 1, f"width must be 1 or more, not {self.width}"),
             (1 <= self.error_bits <= 63, f"error_bits must be 1 to 63, not {self.error_bits}"),
+            (self.clock_mhz > 0, f"clock_mhz must be a positive frequency, not {self.clock_mhz}"),
+            (
+                self.ber_window_cycles >= HIGH_BER_HEADERS,
+                f"ber_window_ns must be {HIGH_BER_HEADERS} cycles of {self.clock_mhz:g} MHz or "
+                f"more, not {self.ber_window_ns}",
+            ),
         ):
             if not holds:
                 raise ValueError(message)
+
+    @property
+    def ber_window_cycles(self) -> int:
+        """Cycles that take ``ber_window_ns``, at least."""
+        return ceil(self.ber_window_ns * self.clock_mhz / 1e3 - 1e-9)
 
     @property
     def prbs_lock_words(self) -> int:
