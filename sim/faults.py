@@ -60,6 +60,7 @@ from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.block_lock import BlockLock
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.start_aligner import StartAligner
@@ -362,6 +363,20 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "block_lock bench": lambda: run_bench("block_lock", BlockLock(WATCH), WATCH, cycles=8000),
     "block_lock proof": lambda: prove(BlockLockProof(WATCH), "block_lock", depth=2),
+    "gearbox bench, transmit": lambda: run_bench(
+        "gearbox_transmit",
+        TransmitGearbox(),
+        LANE,
+        module="verif.bench.gearbox",
+        testcase="transmit_matches_model",
+    ),
+    "gearbox bench, receive": lambda: run_bench(
+        "gearbox_receive",
+        ReceiveGearbox(),
+        LANE,
+        module="verif.bench.gearbox",
+        testcase="receive_matches_model",
+    ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
 }
@@ -2227,6 +2242,30 @@ FAULTS = (
         old="self.hi_ber.eq(high | (self.hi_ber & ~over))",
         new="self.hi_ber.eq((high | self.hi_ber) & ~over)",
         check="block_lock bench",
+    ),
+    Fault(
+        name="gearbox-turn",
+        meaning="a block is taken where a whole word is left, and lost",
+        file="rtl/serdes/gearbox.py",
+        old="self.ready.eq(over != 0)",
+        new="self.ready.eq(1)",
+        check="gearbox bench, transmit",
+    ),
+    Fault(
+        name="gearbox-past",
+        meaning="the last bit before a word is forgotten, which matters only after a slip",
+        file="rtl/serdes/gearbox.py",
+        old="past.eq(line[-len(past) :])",
+        new="past.eq(line[-len(past) :] & ~1)",
+        check="gearbox bench, receive",
+    ),
+    Fault(
+        name="gearbox-slip",
+        meaning="a slip is lost where there is no block",
+        file="rtl/serdes/gearbox.py",
+        old="-WORD_BITS) + self.slip)",
+        new="-WORD_BITS) + (self.slip & fits))",
+        check="gearbox bench, receive",
     ),
     Fault(
         name="framer-register",

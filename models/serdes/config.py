@@ -7,9 +7,11 @@ from typing import Any
 
 __all__ = [
     "FIELD_POLYNOMIAL",
+    "HEADER_BITS",
     "HIGH_BER_HEADERS",
     "LOCK_HEADERS",
     "LOST_HEADERS",
+    "PAYLOAD_BITS",
     "PRBS_LOCK_BITS",
     "PRBS_LOST_ERRORS",
     "PRBS_WINDOW_BITS",
@@ -17,10 +19,17 @@ __all__ = [
     "RS544",
     "SCRAMBLER_TAPS",
     "SYMBOL_BITS",
+    "WORD_BITS",
     "FecConfig",
     "LaneConfig",
     "Prbs",
 ]
+
+# A block of 64b/66b: a sync header, first on the line, and a payload. Words of the line to and from
+# a gearbox.
+HEADER_BITS = 2
+PAYLOAD_BITS = 64
+WORD_BITS = 64
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)
