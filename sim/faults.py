@@ -61,6 +61,7 @@ from rtl.serdes.block_lock import BlockLock
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
+from rtl.serdes.pcs import Pcs
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.start_aligner import StartAligner
@@ -130,6 +131,7 @@ FRAMES = LinkConfig(
 CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
 LANE = LaneConfig(name="lane-64")
 WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
+LINK_OF_A_WORD = link_of(TINY)
 
 CABLE = LinkTrial(
     config=link_of(TINY),
@@ -334,6 +336,7 @@ CHECKS: dict[str, Callable[[], object]] = {
         module="verif.bench.transcoder",
         testcase="reverse_matches_model",
     ),
+    "pcs bench": lambda: run_bench("pcs", Pcs(WATCH, LINK_OF_A_WORD), WATCH),
     "start_aligner bench": lambda: run_bench("start_aligner", StartAligner(LINK), LINK),
     "fec_encoder bench": lambda: run_bench("fec_encoder", FecEncoder(CODE), CODE),
     "fec_decoder bench": lambda: run_bench("fec_decoder", FecDecoder(CODE), CODE),
@@ -2042,6 +2045,30 @@ FAULTS = (
         old="Mux(begins, idles, second)",
         new="second",
         check="start_aligner bench",
+    ),
+    Fault(
+        name="pcs-header",
+        meaning="a sync header goes with the block behind its own",
+        file="rtl/serdes/pcs.py",
+        old="gearbox.block.header.eq(header),",
+        new="gearbox.block.header.eq(coded.header),",
+        check="pcs bench",
+    ),
+    Fault(
+        name="pcs-early",
+        meaning="the gearbox asks for a word as it takes one, and what comes then is lost",
+        file="rtl/serdes/pcs.py",
+        old="TransmitGearbox(ahead=2)",
+        new="TransmitGearbox(ahead=1)",
+        check="pcs bench",
+    ),
+    Fault(
+        name="pcs-up",
+        meaning="a line with many errors is said to be up",
+        file="rtl/serdes/pcs.py",
+        old="lock.block_lock & ~lock.hi_ber",
+        new="lock.block_lock",
+        check="pcs bench",
     ),
     Fault(
         name="fec-remainder",

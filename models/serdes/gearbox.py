@@ -54,9 +54,10 @@ def take(bits, s, n):
 
 
 @compiled
-def transmit_gearbox_outputs(s, outputs, n):
-    """A block is taken where there is no whole word of bits."""
-    outputs.ready[n] = s.come[n] - s.begin[n] < WORD_BITS
+def transmit_gearbox_outputs(ahead, s, outputs, n):
+    """A block is taken where there is no whole word of bits, ``ahead`` cycles later."""
+    left = s.come[n] - s.begin[n] + ahead * HEADER_BITS
+    outputs.ready[n] = left % (HEADER_BITS + PAYLOAD_BITS) < WORD_BITS
     outputs.word[n, 0] = s.word[n]
 
 
@@ -70,18 +71,18 @@ def transmit_gearbox_clock(s, inputs, n):
 
 
 @compiled
-def transmit_gearbox_step(s, inputs, outputs):
+def transmit_gearbox_step(ahead, s, inputs, outputs):
     """Outputs of this cycle, then the clock edge, of all instances."""
     for n in range(s.come.size):
-        transmit_gearbox_outputs(s, outputs, n)
+        transmit_gearbox_outputs(ahead, s, outputs, n)
         transmit_gearbox_clock(s, inputs, n)
 
 
 class TransmitGearboxModel:
     """``instances`` gearboxes."""
 
-    def __init__(self, instances: int = 1):
-        self.instances = instances
+    def __init__(self, ahead: int = 0, instances: int = 1):
+        self.ahead, self.instances = ahead, instances
         scalar, words = (instances,), (instances, 1)
         self.inputs = allocate(
             TransmitGearboxInputs, {"block_header": scalar, "block_payload": words}
@@ -98,7 +99,7 @@ class TransmitGearboxModel:
 
     def step(self) -> TransmitGearboxOutputs:
         """Outputs of this cycle, then the clock edge."""
-        transmit_gearbox_step(self.state, self.inputs, self.outputs)
+        transmit_gearbox_step(self.ahead, self.state, self.inputs, self.outputs)
         return self.outputs
 
 

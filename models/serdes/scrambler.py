@@ -81,6 +81,11 @@ class ScramblerModel:
         shapes |= {"ring": (self.instances, FAR), "payload": self.outputs.o_payload.shape}
         self.state = allocate(ScramblerState, shapes)
         self.state.ring[:] = 1
+        if not self.DESCRAMBLES:  # they are what its output shows
+            self.state.payload[:] = -1
+            rest = self.config.width % 64
+            if rest:
+                self.state.payload[:, -1] = (1 << rest) - 1
 
     def step(self) -> ScramblerOutputs:
         """Outputs of this cycle, then the clock edge."""

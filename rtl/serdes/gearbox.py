@@ -20,20 +20,26 @@ class TransmitGearbox(wiring.Component):
     32 blocks it is a whole word, for which none is taken.
 
     Latency: 1 cycle. Throughput: a word per cycle, and so 32 blocks in 33 cycles.
-    Backpressure: ``ready`` is a register's, and waits for nothing: a block is always there.
+    Backpressure: ``ready`` comes from registers, and waits for nothing: a block is always there.
     Source: IEEE 802.3-2018, 49.2.7 and figure 49-5 (order of the bits).
+
+    Parameters
+    ----------
+    ahead : int
+        Cycles from ``ready`` to ``block``, up to 32: those that the block takes to come.
 
     Members
     -------
     block : In(BlockLayout)
-        The next block.
+        A block.
     ready : Out(1)
-        It is taken in this cycle.
+        What is there ``ahead`` cycles later is taken then.
     word : Out(64)
         Bits of the line, bit 0 first.
     """
 
-    def __init__(self):
+    def __init__(self, ahead: int = 0):
+        self.ahead = ahead
         super().__init__({"block": In(BlockLayout()), "ready": Out(1), "word": Out(WORD_BITS)})
 
     def elaborate(self, platform):
@@ -42,12 +48,13 @@ class TransmitGearbox(wiring.Component):
         line = Cat(past, self.block)
         pairs = WORD_BITS // HEADER_BITS
         over = Signal(range(pairs + 1), init=pairs)  # pairs of bits of it that have been sent
-        m.d.comb += self.ready.eq(over != 0)
+        takes = over != 0
+        m.d.comb += self.ready.eq(over != self.ahead)
         m.d.sync += [
             self.word.eq(shift_down(m, line, over, unit=HEADER_BITS, width=WORD_BITS, name="line")),
-            over.eq(Mux(self.ready, over - 1, pairs)),
+            over.eq(Mux(takes, over - 1, pairs)),
         ]
-        with m.If(self.ready):
+        with m.If(takes):
             m.d.sync += past.eq(line[-WORD_BITS:])
         return m
 
