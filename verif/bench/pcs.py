@@ -15,7 +15,7 @@ from rtl.serdes.pcs import Pcs
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_lane
 
-CYCLES = int(os.environ.get("BENCH_CYCLES", "3000"))
+CYCLES = int(os.environ.get("BENCH_CYCLES", "5000"))
 IDLES = (int.from_bytes(bytes([IDLE] * 8), "little"), 0xFF)
 Word = tuple[int, int]  # data, control bits
 
@@ -72,7 +72,7 @@ class Line:
 
 
 def unsigned(number: np.int64) -> int:
-    return int(np.uint64(number & np.int64(-1)) if number >= 0 else int(number) + (1 << 64))
+    return int(number) & (1 << 64) - 1
 
 
 @cocotb.test()
@@ -89,16 +89,17 @@ async def matches_model(dut) -> None:
     word, quiet, up = sender.word(), 0, False  # quiet: cycles since the line was last disturbed
     error_rate, signal, tx = 0.0, True, 0
     for cycle in seen.steps(CYCLES):
-        if cycle % 600 == 300:  # a disturbance, which lasts for 100 cycles or some more
+        phase = cycle % 1000
+        if phase == 300:  # a disturbance, long enough for a window of the BER monitor
             kind = rng.choice(["errors", "slipped", "no signal", "high"])
             seen[kind] += kind in ("slipped", "no signal")
             if kind == "slipped":
                 line.begin()
-            error_rate = {"errors": 1e-3, "high": 0.03}.get(kind, 0.0)
+            error_rate = {"errors": 1e-3, "high": 0.06}.get(kind, 0.0)
             signal = kind != "no signal"
-        elif cycle % 600 == 420:
+        elif phase == 620:
             error_rate, signal = 0.0, True
-        disturbed = error_rate > 0 or not signal or cycle % 600 == 300
+        disturbed = error_rate > 0 or not signal or phase == 300
         quiet = 0 if disturbed else quiet + 1
 
         i.i_valid[0] = rng.random() < 0.9
@@ -112,7 +113,7 @@ async def matches_model(dut) -> None:
         # After a while without a disturbance what comes back is what was sent, all of it.
         came = unsigned(o.o_words_data[0, 0]), int(o.o_words_control[0, 0])
         seen["up"] += bool(o.up[0]) and not up
-        seen["high"] += bool(o.hi_ber[0])
+        seen["high"] += bool(o.block_lock[0] and o.hi_ber[0])
         up = bool(o.up[0])
         if up and o.o_valid[0]:
             seen["errors"] += came[0] == 0xFEFEFEFEFEFEFEFE
