@@ -63,6 +63,11 @@ class First:
         Where its gates go.
     request, preferred : Value
         As above, of one width.
+
+    Attributes
+    ----------
+    place : Signal
+        One-hot, or zero without a request.
     """
 
     def __init__(self, m: Module, request: Value, preferred: Value):
@@ -75,25 +80,26 @@ class First:
         ]
         (even, odd), (mask_even, mask_odd) = halves(requests), halves(mask)
         self.masks = mask_even, mask_odd
-        self.ahead = even, odd & ~(even & (mask_even | ~mask_odd))  # of their neighbours
+        ahead_odd = Signal(width // 2)
+        self.ahead = even, ahead_odd  # of their neighbours
 
-        # Before whom the mask does not prefer comes who is preferred, even of the same pair.
-        pairs, pairs_among = even | odd, among[0::2] | among[1::2]
-        before, before_among = (Signal(len(pairs), name=n) for n in ("before", "before_among"))
+        # Before whom the mask does not prefer comes who is preferred, even of the same pair. Each
+        # step is a signal, as an expression is written out for every bit that is taken of it.
+        pairs, pairs_among, before, before_among = (
+            Signal(len(even), name=n) for n in ("pairs", "pairs_among", "before", "before_among")
+        )
         m.d.comb += [
-            before.eq(Cat(Cat(pairs[:n], pairs_among[n:]).any() for n in range(len(pairs)))),
-            before_among.eq(Cat(pairs_among[:n].any() for n in range(len(pairs)))),
+            ahead_odd.eq(odd & ~(even & (mask_even | ~mask_odd))),
+            pairs.eq(even | odd),
+            pairs_among.eq(among[0::2] | among[1::2]),
+            before.eq(Cat(Cat(pairs[:n], pairs_among[n:]).any() for n in range(len(even)))),
+            before_among.eq(Cat(pairs_among[:n].any() for n in range(len(even)))),
         ]
         self.before, self.before_among = before, before_among
 
-    @property
-    def place(self) -> Value:
-        """One-hot, or zero without a request."""
-        even, odd = (
-            ahead & ~((mask & self.before_among) | (~mask & self.before))
-            for ahead, mask in zip(self.ahead, self.masks, strict=True)
-        )
-        return Cat((odd if n % 2 else even)[n // 2] for n in range(len(even) + len(odd)))
+        self.place = Signal(width)
+        for place, ahead, mask in zip(halves(self.place), self.ahead, self.masks, strict=True):
+            m.d.comb += place.eq(ahead & ~((mask & before_among) | (~mask & before)))
 
     def within(self, marked: Value) -> Value:
         """Whether it is one of the places ``marked``: known before ``place & marked`` would be."""
