@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from sim import BUILD  # importing sim sets the environment, before numba and Amaranth are there
 
@@ -16,8 +16,10 @@ BUDGETS = {
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(BUILD / "hypothesis"))
 # No deadline: the first example of a compiled model pays for its compilation.
-settings.register_profile("repeat", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None, print_blob=True)
+# How long it takes to make examples says how busy the machine is, and no more.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", PATIENT, derandomize=True)
+settings.register_profile("explore", PATIENT, print_blob=True)
 settings.load_profile("repeat")
 
 
