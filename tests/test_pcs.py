@@ -19,26 +19,28 @@ def test_rtl_matches_model():
     run_bench("pcs", Pcs(LANE, LINK), LANE)
 
 
-def test_word_takes_eight_cycles():
-    """3 to the line, 4 from the line; a block ends a word later than it begins."""
-    lane = LaneConfig(name="lane")
-    model = PcsModel(lane, LINK)
+@pytest.mark.parametrize("bits, cycles", [(0, {8}), (1, {8, 9}), (63, {9})])
+def test_word_takes_eight_cycles_or_nine(bits, cycles):
+    """3 to the line, 4 from the line; a block ends a word later than it begins, or two.
+
+    The line takes a cycle, and so many ``bits``.
+    """
+    model = PcsModel(LaneConfig(name="lane"), LINK)
     i, o = model.inputs, model.outputs
     i.signal_ok[0] = 1
-    line, came, sent = 0, {}, {}
-    for cycle in range(600):
+    line, came, sent = 0, {}, set()  # line: the last two words on it
+    for cycle in range(900):
         i.i_valid[0] = 1
         i.i_payload_data[0, 0], i.i_payload_control[0] = cycle, 0
-        i.rx[0, 0] = line
+        i.rx[0, 0] = np.array(line >> 64 - bits & (1 << 64) - 1, dtype=np.uint64).view(np.int64)
         model.step()
-        line = int(o.tx[0, 0])
+        line = line >> 64 | (int(o.tx[0, 0]) & (1 << 64) - 1) << 64
         if o.i_ready[0]:
-            sent[cycle] = cycle
+            sent.add(cycle)
         if o.up[0] and o.o_valid[0]:
             came[int(o.o_words_data[0, 0])] = cycle
-    # The line itself takes a cycle.
-    delays = [cycle - 1 - sent[word] for word, cycle in came.items() if word in sent]
-    assert len(delays) > 100 and set(delays) == {8}
+    delays = [cycle - 1 - word for word, cycle in came.items() if word in sent]
+    assert len(delays) > 100 and set(delays) == cycles
 
 
 def test_thirty_two_words_in_thirty_three_cycles():

@@ -21,9 +21,9 @@ class Pcs(wiring.Component):
     """Send and receive blocks of 64b/66b on a lane, as 10GBASE-R does.
 
     Latency: 3 cycles from a word on ``i`` to the first bits of it on ``tx``, and 4 from the word
-    with its last bit on ``rx`` to ``o``: 8 from end to end, besides the line, and one more where it
-    cuts a block in three. Throughput: 32 words in 33 cycles. Backpressure: ``i.ready`` comes from a
-    counter.
+    with its last bit on ``rx`` to ``o``: 8 from end to end besides a line of whole cycles, 8 or 9
+    besides those of one that takes a part of a cycle more. Throughput: 32 words in 33 cycles.
+    Backpressure: ``i.ready`` comes from a counter.
     Source: IEEE 802.3-2018, clause 49, without its state machines of sender and receiver: what may
     follow what is up to the framer and the deframer of the link.
 
