@@ -170,8 +170,8 @@ config_option = click.option(
 )
 test_seed_option = click.option(
     "--seed",
-    type=click.IntRange(min=1),
-    help="Seed of all benches; a failure prints the one it had. By default each bench has its own.",
+    type=click.IntRange(min=0),
+    help="Seed of all benches; a failure prints the one it had. 0 draws one for each bench.",
 )
 test_waves_option = click.option(
     "--waves", is_flag=True, help="Record waves of each bench, in its folder under build/sim."
@@ -667,14 +667,14 @@ def wave(run: Path | None) -> int:
 @test_waves_option
 @test_arguments
 def regress(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
-    """Run every test, those of full size too; hypothesis draws new examples each time.
+    """Run every test, those of full size too; all that is random is drawn anew each time.
 
     A tool that is missing fails its tests here; `lingyun test` skips them.
     ARGUMENTS go to pytest.
     """
     need(*COMPILER, *PROVER)
     options = "--hypothesis-profile=explore", *arguments
-    return run_tests("", options, seed, waves, every_tool=True)
+    return run_tests("", options, seed or 0, waves, every_tool=True)
 
 
 @main.command(context_settings=passes_arguments)
@@ -867,6 +867,7 @@ def validate(quick: bool, names: tuple[str, ...], seed: int, as_json: bool) -> i
 def test(seed: int | None, waves: bool, arguments: tuple[str, ...]) -> int:
     """Run unit tests, benches and quick proofs, and show the time that each suite took.
 
+    Without --seed two runs of one commit are the same; `lingyun regress` draws all anew.
     ARGUMENTS go to pytest.
 
     \b

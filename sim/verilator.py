@@ -431,7 +431,7 @@ def run_bench(
         The configuration or its name; a bench of the link finds it with
         :func:`verif.lockstep.bench_link`.
     seed : int or None
-        None takes ``BENCH_SEED`` from the environment, or a fresh one.
+        None takes ``BENCH_SEED`` from the environment, or 1; 0 draws a fresh one.
     cycles : int
         ``BENCH_CYCLES`` of the bench, where the environment has none.
     waves : bool
@@ -462,7 +462,7 @@ def run_bench(
     """
     config = named(config) if isinstance(config, str) else config
     if seed is None:
-        seed = int(os.environ.get("BENCH_SEED", 0)) or 1 + secrets.randbelow((1 << 31) - 1)
+        seed = int(os.environ.get("BENCH_SEED", 1)) or 1 + secrets.randbelow((1 << 31) - 1)
     waves = waves or os.environ.get("BENCH_WAVES", "0") != "0"
     folder = build_bench(
         noun, component, config, packed=packed, random_start=random_start, waves=waves, top=top

@@ -510,22 +510,26 @@ async def meets_every_case(dut) -> None:
 
 
 class Permits:
-    """``permit`` of all outputs: first the lowest class is held, then each comes and goes.
+    """``permit`` of all outputs: first one class is held after the other, then each comes and goes.
+
+    A class that is held for good fills its queues, and may keep all inputs waiting.
 
     A class is without for some 40 cycles, now and then for some 400, and has it for most of the
     time.
     """
 
     STEP = 8  # cycles
+    TURN = 64  # cycles, of a class that is held first
 
     def __init__(self, config: SwitchConfig, rng: np.random.Generator):
         self.rng, self.weights = rng, 1 << np.arange(config.classes)
         self.left = np.zeros((config.ports, config.classes), dtype=np.int64)
 
     def next(self, cycle: int, *, chance: bool) -> np.ndarray:
-        """Masks of this cycle; without ``chance`` the lowest class has none."""
+        """Masks of this cycle; without ``chance`` one class has none."""
         if not chance:
-            return np.full(len(self.left), self.weights.sum() - 1)
+            turn = cycle // self.TURN % len(self.weights)
+            return np.full(len(self.left), self.weights.sum() - self.weights[turn])
         if cycle % self.STEP == 0:
             self.left = np.maximum(0, self.left - self.STEP)
             for mean, often in ((40, 0.02), (400, 0.001)):
