@@ -32,7 +32,7 @@ from cocotb_tools.runner import Verilator
 from models.chip_config import ChipConfig
 from models.config import NAMED, SwitchConfig, named
 from models.link.config import LinkConfig
-from models.serdes.config import FecConfig, LaneConfig
+from models.serdes.config import FecConfig, LaneConfig, LanesConfig
 from sim import BUILD, ROOT
 from sim.netlist import Netlist, members
 
@@ -335,7 +335,7 @@ def wave_option() -> str:
 def build_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig | LinkConfig | ChipConfig | FecConfig | LaneConfig,
+    config: SwitchConfig | LinkConfig | ChipConfig | FecConfig | LaneConfig | LanesConfig,
     *,
     packed: bool = True,
     random_start: bool = False,
@@ -404,7 +404,7 @@ def failures(results: Path) -> list[str]:
 def run_bench(
     noun: str,
     component: wiring.Component,
-    config: SwitchConfig | LinkConfig | ChipConfig | FecConfig | LaneConfig | str,
+    config: SwitchConfig | LinkConfig | ChipConfig | FecConfig | LaneConfig | LanesConfig | str,
     *,
     seed: int | None = None,
     cycles: int = 2000,

@@ -28,7 +28,7 @@ from models.chip_config import ChipConfig
 from models.config import SwitchConfig, named
 from models.link.config import LinkConfig
 from models.record import flat
-from models.serdes.config import FecConfig, LaneConfig
+from models.serdes.config import FecConfig, LaneConfig, LanesConfig
 
 __all__ = [
     "Lockstep",
@@ -38,6 +38,7 @@ __all__ = [
     "bench_config",
     "bench_fec",
     "bench_lane",
+    "bench_lanes",
     "bench_link",
     "pack",
     "unpack",
@@ -58,6 +59,11 @@ def bench_fec() -> FecConfig:
 def bench_lane() -> LaneConfig:
     """The configuration that :func:`sim.verilator.run_bench` asked for, that of a lane."""
     return LaneConfig(**json.loads(os.environ["BENCH_CONFIG"]))
+
+
+def bench_lanes() -> LanesConfig:
+    """The configuration that :func:`sim.verilator.run_bench` asked for, that of several lanes."""
+    return LanesConfig(**json.loads(os.environ["BENCH_CONFIG"]))
 
 
 def bench_link() -> LinkConfig:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from math import ceil
+from math import ceil, gcd
 from typing import Any
 
 __all__ = [
@@ -11,7 +11,12 @@ __all__ = [
     "HIGH_BER_HEADERS",
     "LOCK_HEADERS",
     "LOST_HEADERS",
+    "MARKER",
+    "MARKER_BITS",
+    "MARKER_LOST",
+    "MARKER_SYMBOLS",
     "PAYLOAD_BITS",
+    "PLAIN",
     "PRBS_LOCK_BITS",
     "PRBS_LOST_ERRORS",
     "PRBS_WINDOW_BITS",
@@ -19,9 +24,12 @@ __all__ = [
     "RS544",
     "SCRAMBLER_TAPS",
     "SYMBOL_BITS",
+    "TRANSCODED_BITS",
+    "TRANSCODED_BLOCKS",
     "WORD_BITS",
     "FecConfig",
     "LaneConfig",
+    "LanesConfig",
     "Prbs",
 ]
 
@@ -30,6 +38,19 @@ __all__ = [
 HEADER_BITS = 2
 PAYLOAD_BITS = 64
 WORD_BITS = 64
+
+# Transcoding of IEEE 802.3, 91.5.2.5: so many bits of so many blocks.
+TRANSCODED_BITS = 257
+TRANSCODED_BLOCKS = 4
+
+# Alignment marker of a lane. It begins with these 40 bits, bit 0 first, of which hardly any shift
+# agrees with itself: the first bytes of the common marker of IEEE 802.3, clause 119 (table 119-1).
+# Two symbols follow: the number of the lane and its complement, 5 bits each, and the parity of all
+# symbols of the lane since the marker before.
+MARKER_BITS = 40
+MARKER = int.from_bytes(bytes([0x9A, 0x4A, 0x26, 0x65, 0xB5]), "little")
+MARKER_SYMBOLS = 6
+MARKER_LOST = 4  # wrong ones in a row with which the lock is lost
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)
@@ -165,6 +186,8 @@ class FecConfig:
 
 RS544 = FecConfig(name="RS544", symbols=544, message_symbols=514, symbols_per_cycle=34)
 RS272 = FecConfig(name="RS272", symbols=272, message_symbols=258, symbols_per_cycle=34)
+# No code: a frame of as many words as RS272's, with the last two symbols unused.
+PLAIN = FecConfig(name="PLAIN", symbols=260, message_symbols=258, symbols_per_cycle=52)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,3 +247,141 @@ class LaneConfig:
     def prbs_window_words(self) -> int:
         """Words of a window in which a locked checker counts to find out that it is lost."""
         return -(-PRBS_WINDOW_BITS // self.width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanesConfig:
+    """How the words of a port become symbols on several lanes.
+
+    Parameters
+    ----------
+    name : str
+        How results and messages call it.
+    words_per_cycle : int
+        Words of the link that pass in one cycle, 1 to 20.
+    lanes : int
+        1, 2, 4 or 8.
+    fec : str
+        ``none``, ``rs272`` or ``rs544``.
+    marker_codewords : int
+        Codewords from a marker to the next.
+    skew_rows : int
+        Rows that the first lane may be before the last.
+
+    Raises
+    ------
+    ValueError
+        If a value does not fit; the message names it.
+    """
+
+    name: str
+    words_per_cycle: int = 1
+    lanes: int = 1
+    fec: str = "rs272"
+    marker_codewords: int = 360
+    skew_rows: int = 16
+
+    def __post_init__(self):
+        codes = ("none", "rs272", "rs544")
+        multiple = self.lanes  # a period is a whole number of rows
+        for holds, message in (
+            (
+                1 <= self.words_per_cycle <= 20,
+                f"words_per_cycle must be 1 to 20, not {self.words_per_cycle}",
+            ),
+            (self.lanes in (1, 2, 4, 8), f"lanes must be 1, 2, 4 or 8, not {self.lanes}"),
+            (self.fec in codes, f"fec must be one of {', '.join(codes)}, not {self.fec!r}"),
+            (
+                self.marker_codewords >= 1 and self.marker_codewords % multiple == 0,
+                f"marker_codewords must be a multiple of {multiple}, not {self.marker_codewords}",
+            ),
+            (self.skew_rows >= 2, f"skew_rows must be 2 or more, not {self.skew_rows}"),
+        ):
+            if not holds:
+                raise ValueError(message)
+
+    def with_(self, **changes: Any) -> "LanesConfig":
+        """A copy with some values changed."""
+        return replace(self, **changes)
+
+    @property
+    def code(self) -> FecConfig:
+        """The code, as wide as the words need: ``PLAIN`` has the geometry alone."""
+        code = {"none": PLAIN, "rs272": RS272, "rs544": RS544}[self.fec]
+        blocks = TRANSCODED_BLOCKS * (code.message_symbols * SYMBOL_BITS // TRANSCODED_BITS)
+        least = code.symbols * self.words_per_cycle / blocks
+        wide = min(n for n in range(1, code.symbols) if code.symbols % n == 0 and n >= least)
+        return code.with_(symbols_per_cycle=wide)
+
+    @property
+    def transcoders(self) -> int:
+        """Transcoders side by side: enough for the words and for a group, and a message is a whole
+        number of so many transcoded blocks."""
+        least = max(self.words_per_cycle / TRANSCODED_BLOCKS, self.group_bits / TRANSCODED_BITS)
+        return next(n for n in (1, 2, 5) if n >= least)
+
+    @property
+    def unit_bits(self) -> int:
+        """Bits of as many transcoded blocks."""
+        return self.transcoders * TRANSCODED_BITS
+
+    @property
+    def message_bits(self) -> int:
+        """Bits of transcoded blocks of a codeword; what its message has more are zeros."""
+        bits = self.code.message_symbols * SYMBOL_BITS
+        return bits - bits % TRANSCODED_BITS
+
+    @property
+    def group_bits(self) -> int:
+        """Bits of the symbols that pass in one cycle."""
+        return self.code.symbols_per_cycle * SYMBOL_BITS
+
+    @property
+    def row_groups(self) -> int:
+        """Groups of a row: as many symbols for one lane as for another."""
+        return self.lanes // gcd(self.lanes, self.code.symbols_per_cycle)
+
+    @property
+    def row_symbols(self) -> int:
+        """Symbols of a row on one lane."""
+        return self.row_groups * self.code.symbols_per_cycle // self.lanes
+
+    @property
+    def row_bits(self) -> int:
+        """Bits of a row on one lane."""
+        return self.row_symbols * SYMBOL_BITS
+
+    @property
+    def data_rows(self) -> int:
+        """Rows from a marker to the next."""
+        return self.marker_codewords * self.code.groups // self.row_groups
+
+    @property
+    def marker_rows(self) -> int:
+        """Rows that a marker takes."""
+        return -(-MARKER_SYMBOLS // self.row_symbols)
+
+    @property
+    def mapper_limit(self) -> int:
+        """Bits that may wait for groups where a unit comes. Words come steadily, and behind a
+        message none of them goes for as long as parity takes."""
+        return self.group_bits + self.code.symbols * SYMBOL_BITS - self.message_bits
+
+    @property
+    def line_rows(self) -> int:
+        """Rows that wait for the lines where one comes: for as long as it takes for a unit to come,
+        and a cycle."""
+        cycles = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle + 1
+        return max(2, ceil(cycles * self.lane_bits / self.row_bits))
+
+    @property
+    def late_units(self) -> int:
+        """Units that may wait behind the decoder, which gives those that were late in a row."""
+        return 32
+
+    @property
+    def lane_bits(self) -> int:
+        """Bits of a lane in one cycle: for all words, if that is a whole number."""
+        blocks = TRANSCODED_BLOCKS * (self.message_bits // TRANSCODED_BITS)
+        symbols = self.code.symbols * self.words_per_cycle
+        return symbols * SYMBOL_BITS // (blocks * self.lanes)

@@ -1,0 +1,108 @@
+"""cocotb bench of rtl.serdes.multilane_pcs: lockstep over lines to itself, and what comes back."""
+
+import os
+from collections import deque
+
+import cocotb
+import numpy as np
+
+from models.config import NODE, RACK, TINY
+from models.link.config import link_of
+from models.serdes.multilane_pcs import MultilanePcsModel
+from rtl.serdes.multilane_pcs import MultilanePcs
+from verif.bench.pcs import IDLES, Sender, unsigned
+from verif.coverage import Coverage
+from verif.lines import Lines
+from verif.lockstep import Lockstep, bench_lanes
+
+CYCLES = int(os.environ.get("BENCH_CYCLES", "3000"))
+ERRORS = 0xFEFEFEFEFEFEFEFE
+LINKS = {link.words_per_cycle: link for link in map(link_of, (TINY, NODE, RACK))}
+QUIET = 300  # cycles after which nothing is left of a disturbance
+
+
+def words_of(data: np.ndarray, control: np.ndarray) -> list[tuple[int, int]]:
+    """Words and their control bits."""
+    marks = [int(control[k // 8]) >> 8 * (k % 8) & 0xFF for k in range(len(data))]
+    return [(unsigned(word), mark) for word, mark in zip(data, marks, strict=True)]
+
+
+@cocotb.test()
+async def matches_model(dut) -> None:
+    """Lanes late and out of order, with errors, without a signal; and all again."""
+    lanes = bench_lanes()
+    link = LINKS[lanes.words_per_cycle]
+    rng, words = np.random.default_rng(cocotb.RANDOM_SEED), link.words_per_cycle
+    bench = Lockstep(dut, MultilanePcs(lanes, link), MultilanePcsModel(lanes, link))
+    i, o = bench.model.inputs, bench.model.outputs
+    await bench.reset()
+    goals = {"up": 4, "no signal": 2, "came back": 500}
+    if lanes.fec != "none":
+        goals |= {"corrected": 5, "bad": 2}
+    if lanes.lanes > 1:
+        goals |= {"skewed": 1}
+    seen = Coverage(goals)
+    sender, word, tx = Sender(rng), [], np.zeros_like(o.tx[0])
+    period = (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
+    stretch = 4 * period + 2 * QUIET
+    lines, sent, quiet, up, in_step = Lines(lanes, rng), deque(), 0, False, False
+    kind = "errors"
+    most = (lanes.skew_rows - 2) * lanes.row_bits
+    for cycle in seen.steps(max(CYCLES, 6 * stretch)):
+        phase = cycle % stretch
+        if phase == 0 and cycle:
+            kind = rng.choice(["errors", "many", "no signal", "skew", "skewed"])
+            if kind == "skewed" and lanes.lanes == 1:
+                kind = "skew"
+            if kind in ("skew", "skewed"):
+                delays = rng.integers(most + 1, size=lanes.lanes)
+                if kind == "skewed":
+                    late = rng.integers(lanes.lanes)
+                    delays[late] = delays[late - 1] + (lanes.skew_rows + 4) * lanes.row_bits
+                lines = Lines(lanes, rng, rng.permutation(lanes.lanes).tolist(), delays.tolist())
+        if phase == QUIET:
+            lines.error_rate = {"errors": 0.5e-3, "many": 8e-3}.get(kind, 0.0)
+            lines.dead = {int(rng.integers(lanes.lanes))} if kind == "no signal" else set()
+            seen["no signal"] += kind == "no signal"
+        elif phase == 2 * QUIET:
+            lines.error_rate, lines.dead = 0.0, set()
+        disturbed = kind == "skewed" or lines.error_rate or lines.dead or phase == 0
+        quiet = 0 if disturbed else quiet + 1
+
+        while len(word) < words:
+            word.append(sender.word())
+        i.i_valid[0] = rng.random() < 0.9
+        for k in range(words):
+            i.i_payload_data[0, k] = np.array(word[k][0], dtype=np.uint64).view(np.int64)
+        for k in range(i.i_payload_control.shape[1]):
+            some = word[8 * k : 8 * k + 8]
+            control = sum(mark << 8 * n for n, (_, mark) in enumerate(some))
+            i.i_payload_control[0, k] = np.array(control, dtype=np.uint64).view(np.int64)
+        lines.pass_on(tx, i.rx[0], i.signal_ok[0])
+        await bench.step()
+        tx = o.tx[0].copy()
+        assert not o.starved[0] and not o.overrun[0]
+
+        seen["up"] += bool(o.up[0]) and not up
+        seen["skewed"] += int(o.skewed[0])
+        up = bool(o.up[0])
+        if o.corrected_valid[0]:
+            seen["corrected"] += bool(o.corrected[0])
+            seen["bad"] += int(o.bad[0])
+        came = words_of(o.o_words_data[0], o.o_words_control[0]) if up and o.o_valid[0] else []
+        for one in came:
+            # Words that are alike do not tell where in what was sent it is.
+            if quiet > QUIET + period and one != IDLES and (in_step or sent.count(one) == 1):
+                while sent[0] != one:  # sent while the line was disturbed
+                    assert not in_step, f"cycle {cycle}: {one} came in front of {sent[0]}"
+                    sent.popleft()
+                sent.popleft()
+                in_step = True
+                seen["came back"] += 1
+        if not up or quiet <= QUIET + period:
+            in_step = False
+        if o.i_ready[0] and i.i_valid[0]:
+            sent.extend(one for one in word if one != IDLES)
+            word = []
+        while len(sent) > 4000 * words and not in_step:
+            sent.popleft()
