@@ -466,6 +466,25 @@ def sim(
     "cycle.",
 )
 @click.option(
+    "--lanes",
+    type=click.Choice(["1", "2", "4", "8"]),
+    help="Symbols on so many lanes, through a PCS at each end, instead of words. The PCS is the "
+    "model, with each engine; some 3,000 cycles a second.",
+)
+@click.option(
+    "--fec",
+    type=click.Choice(["none", "rs272", "rs544"]),
+    default="rs272",
+    show_default=True,
+    help="With --lanes: code for forward error correction; --ber is then that before it.",
+)
+@click.option(
+    "--skew",
+    type=click.IntRange(min=0),
+    default=0,
+    help="With --lanes: bits that a lane may be later than another; lanes are swapped, too.",
+)
+@click.option(
     "--store-and-forward",
     is_flag=True,
     help="Give a packet away only when its check sequence is known to be right.",
@@ -502,6 +521,8 @@ def link(
     store_and_forward: bool,
     replays: int,
     engine: str,
+    lanes: str | None,
+    fec: str,
     as_json: bool,
     output: Path | None,
     **chances: Any,
@@ -519,23 +540,40 @@ def link(
       lingyun link --length-m 500 --sizes 65             full rate at any length
       lingyun link --credits 200 --drain 0.5             a reader at half speed, held by credits
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
+      lingyun link --lanes 4 --ber 1e-5 --skew 200 --frames 300     symbols on lanes, with RS272
     """
+    if chances["skew"] and not lanes:
+        raise click.UsageError("--skew is of lanes: give --lanes, too")
+    if lanes and engine == "rtl":
+        raise click.UsageError("--engine rtl has no lanes: choose model or both")
     if chances["drain"] < 1 and not chances["credits"]:
         raise click.UsageError("--drain is of the buffer that --credits fills: give both")
     if engine != "model":
         need(*COMPILER)
-    from models.link.config import link_of
+    from models.link.config import NS_PER_METRE, link_of
     from models.link.trial import LinkTrial
+    from models.serdes.config import LanesConfig
     from sim.link import numbers, run
 
+    options: dict[str, Any] = {
+        "length_m": length_m,
+        "store_and_forward": store_and_forward,
+        "replay_count_max": replays,
+    }
+    if not chances["credits"]:
+        options["channels"] = 1
+    through, ends = None, link_of(config, **options)
+    if lanes:
+        through = LanesConfig(
+            name=config.name, words_per_cycle=ends.words_per_cycle, lanes=int(lanes), fec=fec
+        )
+        # To the buffers and timers of the link a PCS is a longer cable.
+        cycles = through.latency_cycles + chances["skew"] / through.lane_bits
+        options["length_m"] += cycles * 1e3 / ends.mhz / NS_PER_METRE
+        ends = link_of(config, **options)
     trial = LinkTrial(
-        config=link_of(
-            config,
-            length_m=length_m,
-            store_and_forward=store_and_forward,
-            replay_count_max=replays,
-            **({} if chances["credits"] else {"channels": 1}),
-        ),
+        config=ends,
+        lanes=through,
         sizes=numbers("--sizes", sizes or "", ","),
         down=tuple(numbers("--down", cut, ":", 2) for cut in cuts),
         **chances,

@@ -30,7 +30,7 @@ from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
-from models.serdes.config import FecConfig, LaneConfig
+from models.serdes.config import FecConfig, LaneConfig, LanesConfig
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -57,10 +57,16 @@ from rtl.link.retry_sender import RetrySender
 from rtl.output_watchdog import OutputWatchdog
 from rtl.scheduler import Scheduler
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
+from rtl.serdes.block_gearbox import BlockGearbox
 from rtl.serdes.block_lock import BlockLock
+from rtl.serdes.deskew import Deskew
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
+from rtl.serdes.lane_receiver import LaneReceiver
+from rtl.serdes.lane_transmitter import LaneTransmitter
+from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
+from rtl.serdes.multilane_pcs import MultilanePcs
 from rtl.serdes.pcs import Pcs
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 from rtl.serdes.scrambler import Descrambler, Scrambler
@@ -130,6 +136,9 @@ FRAMES = LinkConfig(
 )
 CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
 LANE = LaneConfig(name="lane-64")
+LANES = LanesConfig(name="5-4", words_per_cycle=5, lanes=4, marker_codewords=4, skew_rows=6)
+TWO_LANES = LanesConfig(name="1-2", lanes=2, fec="none", marker_codewords=8, skew_rows=6)
+CODED_LANE = LanesConfig(name="1-1", lanes=1, fec="rs272", marker_codewords=8, skew_rows=6)
 WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
 LINK_OF_A_WORD = link_of(TINY)
 
@@ -379,6 +388,32 @@ CHECKS: dict[str, Callable[[], object]] = {
         LANE,
         module="verif.bench.gearbox",
         testcase="receive_matches_model",
+    ),
+    "block_gearbox bench": lambda: run_bench(
+        "block_gearbox_8_5",
+        BlockGearbox(8, 5),
+        LANES,
+        module="verif.bench.block_gearbox",
+        extra_env={"BENCH_TAKE": "8", "BENCH_GIVE": "5"},
+    ),
+    "message_mapper bench": lambda: run_bench(
+        "message_mapper", MessageMapper(LANES), LANES, testcase=r"\bmapper_matches_model"
+    ),
+    "message_demapper bench": lambda: run_bench(
+        "message_demapper",
+        MessageDemapper(LANES),
+        LANES,
+        module="verif.bench.message_mapper",
+        testcase="demapper_matches_model",
+    ),
+    "lane_transmitter bench": lambda: run_bench("lane_transmitter", LaneTransmitter(LANES), LANES),
+    "lane_receiver bench": lambda: run_bench("lane_receiver", LaneReceiver(LANES), LANES),
+    "deskew bench": lambda: run_bench("deskew", Deskew(LANES), LANES),
+    "multilane_pcs bench": lambda: run_bench(
+        "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
+    ),
+    "multilane_pcs bench, code": lambda: run_bench(
+        "multilane_pcs", MultilanePcs(CODED_LANE, LINK_OF_A_WORD), CODED_LANE
     ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
@@ -2293,6 +2328,126 @@ FAULTS = (
         old="-WORD_BITS) + self.slip)",
         new="-WORD_BITS) + (self.slip & fits))",
         check="gearbox bench, receive",
+    ),
+    Fault(
+        name="block-gearbox-room",
+        meaning="a gearbox that takes more than it gives has room when it has none",
+        file="rtl/serdes/block_gearbox.py",
+        old="left < give if take > give else 1",
+        new="left < give + 1 if take > give else 1",
+        check="block_gearbox bench",
+    ),
+    Fault(
+        name="block-gearbox-past",
+        meaning="blocks that wait are replaced by those of a cycle without any",
+        file="rtl/serdes/block_gearbox.py",
+        old="        with m.If(self.i.valid):\n            m.d.sync += past",
+        new="        with m.If(1):\n            m.d.sync += past",
+        check="block_gearbox bench",
+    ),
+    Fault(
+        name="mapper-short",
+        meaning="a group tells bits of the next message in the places of parity",
+        file="rtl/serdes/message_mapper.py",
+        old="m.d.sync += self.o.payload.symbols.eq(bits[:short])",
+        new="m.d.sync += self.o.payload.symbols.eq(bits)",
+        check="message_mapper bench",
+    ),
+    Fault(
+        name="demapper-first",
+        meaning="a codeword that is cut leaves its bits in the next",
+        file="rtl/serdes/message_mapper.py",
+        old="before.eq(Mux(self.i.payload.first, 0, left))",
+        new="before.eq(left)",
+        check="message_demapper bench",
+    ),
+    Fault(
+        name="marker-parity",
+        meaning="a marker tells the parity of all time",
+        file="rtl/serdes/lane_transmitter.py",
+        old="since = Mux(row == config.marker_rows, 0, parity)",
+        new="since = parity",
+        check="lane_transmitter bench",
+    ),
+    Fault(
+        name="marker-number",
+        meaning="every lane says that it is the first",
+        file="rtl/serdes/lane_transmitter.py",
+        old="C(lane | (lane ^ 31) << 5, SYMBOL_BITS)",
+        new="C(31 << 5, SYMBOL_BITS)",
+        check="lane_transmitter bench",
+    ),
+    Fault(
+        name="lane-lost",
+        meaning="a lock is lost with the third wrong marker",
+        file="rtl/serdes/lane_receiver.py",
+        old="with m.If(~right & (misses == MARKER_LOST - 1)):",
+        new="with m.If(~right & (misses == MARKER_LOST - 2)):",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="lane-window",
+        meaning="a marker that begins with the last bits of a word is overlooked",
+        file="rtl/serdes/lane_receiver.py",
+        old="begins[k].eq(window[k : k + MARKER_BITS] == MARKER)",
+        new="begins[k].eq((k < lane_bits - 1) & (window[k : k + MARKER_BITS] == MARKER))",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="lane-again",
+        meaning="another lane's number in the second marker makes a lock all the same",
+        file="rtl/serdes/lane_receiver.py",
+        old="known = Mux(maybe, lane < MAX_LANES, lane == self.number)",
+        new="known = lane < MAX_LANES",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="deskew-begin",
+        meaning="a lane begins with any row",
+        file="rtl/serdes/deskew.py",
+        old="come.eq(port.valid & (begun | port.first))",
+        new="come.eq(port.valid)",
+        check="deskew bench",
+    ),
+    Fault(
+        name="deskew-order",
+        meaning="lanes are dealt as they come",
+        file="rtl/serdes/deskew.py",
+        old="with m.If(numbers[n][lane]):",
+        new="with m.If(n == lane):",
+        check="deskew bench",
+    ),
+    Fault(
+        name="deskew-slip",
+        meaning="lanes that slipped against each other are not told",
+        file="rtl/serdes/deskew.py",
+        old="agree.eq(Cat(*firsts).all() | ~Cat(*firsts).any())",
+        new="agree.eq(1)",
+        check="deskew bench",
+    ),
+    Fault(
+        name="lanes-front",
+        meaning="words are taken while a unit waits for the mapper",
+        file="rtl/serdes/multilane_pcs.py",
+        old="front.eq(~scrambler.o.valid | (mapper.ready & taken))",
+        new="front.eq(~scrambler.o.valid | mapper.ready)",
+        check="multilane_pcs bench",
+    ),
+    Fault(
+        name="lanes-bad",
+        meaning="what the descrambler spoils behind a bad codeword passes as good",
+        file="rtl/serdes/multilane_pcs.py",
+        old="is_bad.eq(demapper.o_bad | was_bad)",
+        new="is_bad.eq(demapper.o_bad)",
+        check="multilane_pcs bench, code",
+    ),
+    Fault(
+        name="lanes-queue",
+        meaning="a unit that comes as another goes is not counted",
+        file="rtl/serdes/multilane_pcs.py",
+        old="waiting.eq(waiting + write.en - goes)",
+        new="waiting.eq(Mux(goes, waiting - 1, waiting + write.en))",
+        check="multilane_pcs bench",
     ),
     Fault(
         name="framer-register",

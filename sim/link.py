@@ -9,13 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.link.config import DownPolicy, LinkConfig
+from models.link.config import HOP_CYCLES, DownPolicy, LinkConfig
 from models.link.trial import LinkRun, LinkTrial
+from models.serdes.config import LanesConfig
+from models.serdes.multilane_pcs import word_cycles
 from sim import BUILD
 from sim.report import commit, versions, write
 
@@ -41,6 +44,7 @@ def parse(text: str) -> tuple[LinkTrial, str, Path]:
         "resets": tuple(tuple(reset) for reset in trial["resets"]),
         "best_effort": tuple(trial["best_effort"]),
         "policy": DownPolicy(trial["policy"]),
+        "lanes": LanesConfig(**trial["lanes"]) if trial["lanes"] else None,
     }
     return LinkTrial(**trial), values["engine"], Path(values["folder"])
 
@@ -100,6 +104,11 @@ def run(
         f"{config.name}: {config.flit_bytes} B flits, {config.words_per_cycle} words per cycle, "
         f"{config.length_m:g} m, BER {trial.ber:g}, engine {engine}, seed {trial.seed}"
     )
+    if trial.lanes:
+        console.print(
+            f"{trial.lanes.lanes} lanes of {trial.lanes.lane_bits} bits per cycle, FEC "
+            f"{trial.lanes.fec}, skew up to {trial.skew} bits"
+        )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     failure = ""
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
@@ -120,6 +129,8 @@ def run(
         "versions": versions(),
         "commit": commit(),
     }
+    if trial.lanes:
+        results["layers"] = latency_by_layer(trial)
     results["good"] = bool(results.get("complete")) and not any(results[name] for name in WRONG)
     results["good"] &= not results.get("waiting")
     write(folder / "results.json", results)
@@ -130,6 +141,20 @@ def run(
     if failure:
         console.print(f"[red]{failure}", highlight=False)
     return 0 if results["good"] and not failure else 1
+
+
+def latency_by_layer(trial: LinkTrial) -> list[tuple[str, float, float]]:
+    """Layers between a packet that is handed to a link and its first flit at the other end.
+
+    What the PCS takes is that of most words, in the model of one whose lines come back to it.
+    """
+    lanes, config = trial.lanes, trial.config
+    assert lanes
+    cable = max(0, config.wire_cycles - lanes.latency_cycles)
+    pcs = float(np.median(word_cycles(lanes, config)))
+    layers = [("link", HOP_CYCLES), (f"PCS, {lanes.lanes} lanes, FEC {lanes.fec}", pcs)]
+    layers += [("cable", cable), ("all", HOP_CYCLES + pcs + cable)]
+    return [(name, float(cycles), cycles * 1e3 / config.mhz) for name, cycles in layers]
 
 
 def _in_model(trial: LinkTrial, tell) -> dict[str, Any]:
@@ -219,9 +244,17 @@ def show(results: dict[str, Any], console: Console) -> None:
         ):
             value = results[name]
             table.add_row(meaning, "-" if value is None else f"{value:.4f}")
+        if results["trial"]["lanes"]:
+            for name in ("bits_hit", "symbols_corrected", "codewords_bad"):
+                table.add_row(name.replace("_", " "), f"{results[name]:,}")
         table.add_row("cycles", f"{results['cycles']:,}")
         table.add_row("cycles compared", f"{results['cycles_compared']:,}")
     console.print(table)
+    if "layers" in results:
+        layers = Table("layer, one way, without errors", "cycles", "ns", box=box.SIMPLE_HEAD)
+        for name, cycles, ns in results["layers"]:
+            layers.add_row(name, f"{cycles:g}", f"{ns:.1f}")
+        console.print(layers)
     if "extra_delay_ns" not in results:
         return
     delays = Table("delay beyond the least, ns", "packets", box=box.SIMPLE_HEAD)

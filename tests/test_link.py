@@ -195,6 +195,10 @@ def test_command_shows_tables(tmp_path):
         (["--credits", "5"], "credits must be 0, or 33 (a largest packet) to 32767, not 5"),
         (["--credits", "99", "--ready", "0.5"], "ready must be 1 with credits, not 0.5"),
         (["--drain", "0.5"], "--drain is of the buffer that --credits fills: give both"),
+        (["--skew", "9"], "--skew is of lanes: give --lanes, too"),
+        (["--lanes", "2", "--skew", "9999"], "skew must be 0 to 2380 bits, not 9999"),
+        (["--lanes", "2", "--drop", "0.1"], "drop and duplicate are of words, not of lanes"),
+        (["--lanes", "2", "--engine", "rtl"], "--engine rtl has no lanes: choose model or both"),
         (["--length-m", "inf"], "length_m must be 0 to 100000, not inf"),
     ],
 )

@@ -1,14 +1,18 @@
 # amaranth: UnusedElaboratable=no
+import json
+
 import numpy as np
 import pytest
 
 from models.config import NODE, PROTO, RACK, TINY
-from models.link.config import link_of
+from models.lines import Lines
+from models.link.config import NS_PER_METRE, link_of
+from models.link.trial import LinkRun, LinkTrial
 from models.serdes.config import LanesConfig
-from models.serdes.multilane_pcs import MultilanePcsModel
+from models.serdes.multilane_pcs import MultilanePcsModel, word_cycles
 from rtl.serdes.multilane_pcs import MultilanePcs
+from sim.link import run as run_link
 from sim.verilator import run_bench
-from verif.lines import Lines
 
 
 def lanes_of(base, lanes: int, fec: str, codewords: int = 8, skew: int = 6) -> LanesConfig:
@@ -106,3 +110,88 @@ def test_all_that_can_be_corrected_is():
     first = came[100]
     assert came[100:] == list(range(first, first + len(came) - 100)) and len(came) > 10000
     assert lines.hits > 100 and corrected > 80
+
+
+@pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
+def test_latency_is_within_that_of_the_configuration(base, lanes, fec):
+    config = lanes_of(base, lanes, fec, codewords=16)
+    cycles = word_cycles(config, link_of(base))
+    assert len(cycles) > 30
+    # Less by a group that a unit ends, and the marker in front of which most words are not.
+    row = config.row_bits / config.lane_bits
+    least = config.latency_cycles - (config.marker_rows + 3) * row - 4
+    assert least <= np.median(cycles) and max(cycles) <= config.latency_cycles
+
+
+def trial_of(base, lanes: int, fec: str, **options) -> LinkTrial:
+    config = lanes_of(base, lanes, fec, codewords=40)
+    metres = (config.latency_cycles + 10) * 1e3 / link_of(base).mhz / NS_PER_METRE
+    ends = link_of(base, length_m=2 + metres, channels=1)
+    return LinkTrial(config=ends, lanes=config, **options)
+
+
+@pytest.mark.parametrize(
+    "trial, corrects, replays",
+    [
+        (trial_of(NODE, 4, "rs272", frames=150, ber=1e-4, skew=300), True, False),
+        (trial_of(NODE, 4, "rs544", frames=100, ber=3e-4, burst=4, skew=50), True, False),
+        (trial_of(NODE, 2, "rs272", frames=150, sizes=(64, 2000), ber=1e-3), True, True),
+        (trial_of(PROTO, 2, "none", frames=100, sizes=(64, 260), ber=2e-5, skew=30), False, True),
+        (trial_of(NODE, 4, "rs272", frames=150, ber=1e-5, down=((9000, 9100),)), True, True),
+    ],
+    ids=["rs272", "rs544", "too many errors", "no code", "cut"],
+)
+def test_links_lose_nothing_over_lanes(trial, corrects, replays):
+    """What the code corrects the links never see; what it cannot they send again."""
+    run = LinkRun(trial)
+    while not run.done:
+        run.advance()
+    found = run.results()
+    assert found["delivered"] == found["offered"] and found["given_up"] == 0
+    assert found["lost"] == found["duplicated"] == found["reordered"] == found["corrupted"] == 0
+    assert found["bits_hit"] > 10 and (found["symbols_corrected"] > 20) == corrects
+    assert (found["replays"] > 0) == replays
+
+
+@pytest.mark.verilator
+def test_rtl_of_links_agrees_over_lanes(tmp_path):
+    """Links of RTL and model in lockstep, with the model of a PCS between them."""
+    trial = trial_of(TINY, 2, "rs272", frames=40, sizes=(16, 64), ber=2e-3, skew=30)
+    assert run_link(trial, engine="both", output=tmp_path) == 0
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["delivered"] == 80 and found["cycles_compared"] == found["cycles"]
+    assert found["codewords_bad"] > 0
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"lanes": lanes_of(NODE, 4, "none")}, "lanes must have 1 words_per_cycle, not 5"),
+        ({"drop": 0.1}, "drop and duplicate are of words, not of lanes"),
+        ({"skew": 161}, "skew must be 0 to 160 bits, not 161"),
+    ],
+)
+def test_trial_that_does_not_fit_is_named(changes, message):
+    values = {"config": link_of(TINY), "lanes": lanes_of(TINY, 2, "rs272")} | changes
+    with pytest.raises(ValueError, match=message):
+        LinkTrial(**values)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"words_per_cycle": 21}, "words_per_cycle must be 1 to 20, not 21"),
+        ({"lanes": 3}, "lanes must be 1, 2, 4 or 8, not 3"),
+        ({"fec": "rs528"}, "fec must be one of none, rs272, rs544, not 'rs528'"),
+        ({"lanes": 4, "marker_codewords": 6}, "marker_codewords must be a multiple of 4, not 6"),
+        ({"skew_rows": 1}, "skew_rows must be 2 or more, not 1"),
+    ],
+)
+def test_wrong_value_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        LanesConfig(name="x", **changes)
+
+
+def test_words_of_another_link_are_refused():
+    with pytest.raises(ValueError, match="words_per_cycle must be 5 as those of the link, not 1"):
+        MultilanePcs(LanesConfig(name="x"), link_of(NODE))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
+from models.lines import Lines
 from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -22,6 +23,12 @@ from models.link.wire import (
     credits_of,
 )
 from models.record import flat
+from models.serdes.config import LanesConfig
+from models.serdes.multilane_pcs import (
+    MultilanePcsModel,
+    multilane_pcs_clock,
+    multilane_pcs_outputs,
+)
 from models.traffic import (
     Sinks,
     Sources,
@@ -82,6 +89,13 @@ class LinkTrial:
         Cycles in which credits are reset: the first, and the one after the last at each end.
     policy : DownPolicy
         What becomes of packets while the link is not up.
+    lanes : LanesConfig or None
+        A PCS of several lanes at each end, as models, with symbols on the cable: ``ber`` and
+        ``burst`` are those of its lanes, and ``config`` has a cable that is longer by
+        ``lanes.latency_cycles``. Words are neither lost nor doubled.
+    skew : int
+        With lanes: bits that one may be later than another. Each is as late as it happens, and they
+        are swapped.
     seed : int
         Of sizes, errors and readers.
     """
@@ -103,6 +117,8 @@ class LinkTrial:
     report_cycles: int | None = None
     resets: tuple[tuple[int, int, int], ...] = ()
     policy: DownPolicy = DownPolicy.BLOCK
+    lanes: LanesConfig | None = None
+    skew: int = 0
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -145,6 +161,16 @@ class LinkTrial:
                     "resets must have a first cycle and a later one for each end, to "
                     f"{LAST_CYCLE}, not {(start, *ends)}"
                 )
+        if self.lanes and self.lanes.words_per_cycle != self.config.words_per_cycle:
+            raise ValueError(
+                f"lanes must have {self.config.words_per_cycle} words_per_cycle, "
+                f"not {self.lanes.words_per_cycle}"
+            )
+        if self.lanes and (self.drop or self.duplicate):
+            raise ValueError("drop and duplicate are of words, not of lanes: leave them 0")
+        most = (self.lanes.skew_rows - 2) * self.lanes.row_bits if self.lanes else 0
+        if not 0 <= self.skew <= most:
+            raise ValueError(f"skew must be 0 to {most} bits, not {self.skew}")
         if self.report_cycles is not None and not 0 <= self.report_cycles < 1 << CREDIT_TIMER_BITS:
             raise ValueError(
                 f"report_cycles must be 0 to {(1 << CREDIT_TIMER_BITS) - 1}, "
@@ -368,11 +394,16 @@ class LinkRun:
         self.channel = ChannelModel(
             config,
             seeds=[2 * trial.seed, 2 * trial.seed + 1],
-            ber=trial.ber,
+            ber=0.0 if trial.lanes else trial.ber,  # then it is not looked at
             burst=trial.burst,
             drop=trial.drop,
             duplicate=trial.duplicate,
         )
+        self.pcs: list[MultilanePcsModel] = []
+        self.lines: list[Lines] = []
+        self.symbols = np.zeros(2, dtype=np.int64)  # corrected, and codewords that could not be
+        if trial.lanes:
+            self.join_lanes(trial.lanes)
         self.flats = flat(self.model.inputs), flat(self.model.outputs)
         self.traces = tuple(np.zeros((trace, side.size), dtype=np.int64) for side in self.flats)
         self.counts = np.zeros((2, len(COUNTED)), dtype=np.int64)
@@ -410,12 +441,58 @@ class LinkRun:
             self.poisoned,
         )
 
+    def join_lanes(self, lanes: LanesConfig) -> None:
+        """A PCS at each end, and the lines from it."""
+        trial, config = self.trial, self.trial.config
+        rng = np.random.default_rng([trial.seed, 4])
+        under_way = max(0, config.wire_cycles - lanes.latency_cycles) * lanes.lane_bits
+        for _ in range(2):
+            self.pcs.append(MultilanePcsModel(lanes, config))
+            delays = under_way + rng.integers(trial.skew + 1, size=lanes.lanes)
+            order = rng.permutation(lanes.lanes).tolist() if trial.skew else None
+            self.lines.append(
+                Lines(lanes, rng, order, delays.tolist(), trial.ber, burst=trial.burst)
+            )
+
     def advance(self) -> int:
         """Run a chunk of cycles in the model; return how many."""
         before, end = self.delivered, self.cycle + self.chunk
-        link_cycles(self.wires, self.model.blocks, self.flats, self.traces, self.cycle, end)
+        if self.pcs:
+            for cycle in range(self.cycle, end):
+                self.cycle_of_lanes(cycle)
+        else:
+            link_cycles(self.wires, self.model.blocks, self.flats, self.traces, self.cycle, end)
         self.passed(self.chunk, before)
         return self.chunk
+
+    def cycle_of_lanes(self, cycle: int) -> None:
+        """One cycle of everything, with a PCS at each end in the place of the channel."""
+        link_drive(self.wires, cycle)
+        i, o = self.model.inputs, self.model.outputs
+        is_cut = any(start <= cycle < end for start, end in self.trial.down)
+        for n, pcs in enumerate(self.pcs):
+            found = pcs.outputs
+            multilane_pcs_outputs(pcs.numbers, pcs.parts, found)
+            i.to_pcs_ready[n], i.pcs_up[n] = found.i_ready[0], found.up[0]
+            i.from_pcs_valid[n] = found.o_valid[0]
+            i.from_pcs_words_data[n] = found.o_words_data[0]
+            i.from_pcs_words_control[n] = found.o_words_control[0]
+            if found.corrected_valid[0]:
+                self.symbols += found.corrected[0], found.bad[0]
+        self.model.step()
+        for side, trace in zip(self.flats, self.traces, strict=True):
+            if len(trace):
+                trace[cycle - self.cycle] = side
+        for n, pcs in enumerate(self.pcs):
+            given, other = pcs.inputs, self.pcs[1 - n]
+            given.i_valid[0] = o.to_pcs_valid[n]
+            given.i_payload_data[0] = o.to_pcs_payload_data[n]
+            given.i_payload_control[0] = o.to_pcs_payload_control[n]
+            self.lines[n].dead = set(range(pcs.lanes.lanes)) if is_cut else set()
+            self.lines[n].pass_on(other.outputs.tx[0], given.rx[0], given.signal_ok[0])
+        for pcs in self.pcs:
+            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+        link_settle(self.wires, cycle)
 
     def passed(self, cycles: int, before: int) -> None:
         """So many cycles have passed, ``before`` which so many packets had been delivered."""
@@ -438,6 +515,9 @@ class LinkRun:
         config = self.trial.config
         longest = max(config.data_age_cycles, config.pcs_lost_cycles)
         longest = max(longest, (config.replay_count_max + 2) * config.replay_timer_cycles)
+        lanes = self.trial.lanes
+        if lanes:  # until there is a lock
+            longest += 3 * (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
         return 2 * longest + 2 * CHUNK + max((end for _, end in self.trial.down), default=0)
 
     @property
@@ -464,6 +544,8 @@ class LinkRun:
     def goodput(self) -> float | None:
         """Part of the line rate that packets took, from a tenth of those each way to nine tenths.
 
+        With lanes, of the words of all cycles.
+
         Packets that never came count nothing. None if fewer than 20 have come each way.
         """
         parts = []
@@ -476,7 +558,9 @@ class LinkRun:
             first, last = came[came.size // 10], came[came.size - came.size // 10 - 1]
             moved = length[came[(came > first) & (came <= last)]].sum()
             parts.append(moved / 8 / (completed[last] - completed[first]))
-        return float(np.mean(parts)) / self.trial.config.line_words_per_cycle
+        config = self.trial.config
+        words = config.words_per_cycle if self.pcs else config.line_words_per_cycle
+        return float(np.mean(parts)) / words
 
     def extra_delays(self) -> NDArray[np.floating]:
         """Nanoseconds from the first flit taken to the last given, beyond the least of its size."""
@@ -531,13 +615,17 @@ class LinkRun:
             "broken_copies": totals["errored"] - counts["rx_expected_seq_poisoned"],
             "overflown": max(0, self.stored - self.room) if self.trial.credits else 0,
             "goodput": self.goodput(),
-            "theory": self.trial.theory,
-            "error_free": self.trial.error_free,
+            "theory": None if self.pcs else self.trial.theory,
+            "error_free": None if self.pcs else self.trial.error_free,
             "replays": counts["tx_replay"],
             "extra_delay_ns": {
                 f"below {edge:g}": count for edge, count in zip(edges[1:], histogram, strict=True)
             },
-            "bits_hit": int(self.channel.state.errors.sum()),
+            "bits_hit": sum(
+                (line.hits for line in self.lines), int(self.channel.state.errors.sum())
+            ),
+            "symbols_corrected": int(self.symbols[0]),
+            "codewords_bad": int(self.symbols[1]),
             "cycles": self.cycle,
             "counters": {
                 f"end {n}": dict(zip(COUNTED, row.tolist(), strict=True))

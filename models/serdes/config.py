@@ -375,6 +375,19 @@ class LanesConfig:
         return max(2, ceil(cycles * self.lane_bits / self.row_bits))
 
     @property
+    def latency_cycles(self) -> int:
+        """From a word to the same word at the other end, at most, without errors: registers, a unit
+        that comes, rows that wait behind a marker, one in two lanes, a message less parity, and a
+        codeword."""
+        row = self.row_bits / self.lane_bits
+        cycles = 17 + TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle
+        cycles += (self.line_rows + self.marker_rows + 2) * row
+        cycles += self.mapper_limit * row / (self.row_groups * self.group_bits)
+        if self.fec != "none":
+            cycles += self.code.groups * row / self.row_groups + 2
+        return ceil(cycles)
+
+    @property
     def late_units(self) -> int:
         """Units that may wait behind the decoder, which gives those that were late in a row."""
         return 32

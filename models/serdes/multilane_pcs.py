@@ -73,6 +73,7 @@ __all__ = [
     "MultilanePcsOutputs",
     "multilane_pcs_clock",
     "multilane_pcs_outputs",
+    "word_cycles",
 ]
 
 MultilanePcsInputs = namedtuple(
@@ -316,13 +317,6 @@ def multilane_pcs_clock(numbers, parts, inputs):
     receiver_clock(numbers, parts, inputs)
 
 
-@compiled
-def multilane_pcs_step(numbers, parts, inputs, outputs):
-    """Outputs of this cycle, then the clock edge."""
-    multilane_pcs_outputs(numbers, parts, outputs)
-    multilane_pcs_clock(numbers, parts, inputs)
-
-
 class MultilanePcsModel:
     """One of it."""
 
@@ -396,5 +390,26 @@ class MultilanePcsModel:
 
     def step(self) -> MultilanePcsOutputs:
         """Outputs of this cycle, then the clock edge."""
-        multilane_pcs_step(self.numbers, self.parts, self.inputs, self.outputs)
+        multilane_pcs_outputs(self.numbers, self.parts, self.outputs)
+        multilane_pcs_clock(self.numbers, self.parts, self.inputs)
         return self.outputs
+
+
+def word_cycles(lanes: LanesConfig, link: LinkConfig, periods: int = 5) -> list[int]:
+    """Cycles that each word takes through a model whose lines come back to it, in its last period.
+
+    The words have the numbers of their cycles in them; the first periods of markers are those in
+    which lanes are found.
+    """
+    model = MultilanePcsModel(lanes, link)
+    i, o = model.inputs, model.outputs
+    i.signal_ok[:] = i.i_valid[:] = 1
+    period = (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
+    end = periods * (period * lanes.row_bits // (lanes.row_groups * lanes.lane_bits) + 1)
+    found = []
+    for cycle in range(end):
+        i.rx[:], i.i_payload_data[:] = o.tx, cycle
+        model.step()
+        if o.o_valid[0] and o.up[0] and cycle > end - period:
+            found.append(cycle - int(o.o_words_data[0, 0]))
+    return found

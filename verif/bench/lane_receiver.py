@@ -51,7 +51,8 @@ class Line:
     def marker(self) -> None:
         config = self.config
         told = [MARKER >> SYMBOL_BITS * k & 1023 for k in range(MARKER_BITS // SYMBOL_BITS)]
-        told += [self.number | (31 - self.number) << 5, self.parity]
+        number = (self.number + (self.kind == "other" and self.markers == 1)) % 8
+        told += [number | (31 - number) << 5, self.parity]
         if self.markers in self.wrong:
             # One that begins as it should is a marker that may be one, at first.
             first = MARKER_BITS // SYMBOL_BITS if self.kind == "no marker" else 0
@@ -78,7 +79,18 @@ class Line:
         return word
 
 
-KINDS = ("clean", "no marker", "second", "some wrong", "lost", "bit", "noise", "flap", "slip")
+KINDS = (
+    "clean",
+    "no marker",
+    "second",
+    "other",
+    "some wrong",
+    "lost",
+    "bit",
+    "noise",
+    "flap",
+    "slip",
+)
 
 
 @cocotb.test()
@@ -92,7 +104,7 @@ async def matches_model(dut) -> None:
     period = -(-(config.data_rows + config.marker_rows) * config.row_bits // width)
     places = [f"begins at {k}" for k in range(width)]
     turns = {(MAYBE, NOTHING): "none", (ONCE, NOTHING): "not again", (LOCKED, NOTHING): "lost"}
-    seen = Coverage([*places, *turns.values(), "row", "parity", "marker", "signal"])
+    seen = Coverage([*places, *turns.values(), "other", "row", "parity", "marker", "signal"])
     for phase in seen.steps(max(2 * len(KINDS), CYCLES // (4 * period))):
         kind = KINDS[phase % len(KINDS)] if phase < 2 * len(KINDS) else "clean"
         place = next((k for k in range(width) if not seen[places[k]]), int(rng.integers(width)))
@@ -117,6 +129,7 @@ async def matches_model(dut) -> None:
                 seen["signal"] += before == LOCKED
             elif (before, after) in turns:
                 seen[turns[before, after]] += 1
+                seen["other"] += kind == "other" and before == ONCE
             if before == NOTHING and after == MAYBE and kind == "clean":
                 assert (
                     not line.wrong

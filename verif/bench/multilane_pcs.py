@@ -7,12 +7,12 @@ import cocotb
 import numpy as np
 
 from models.config import NODE, RACK, TINY
+from models.lines import Lines
 from models.link.config import link_of
 from models.serdes.multilane_pcs import MultilanePcsModel
 from rtl.serdes.multilane_pcs import MultilanePcs
 from verif.bench.pcs import IDLES, Sender, unsigned
 from verif.coverage import Coverage
-from verif.lines import Lines
 from verif.lockstep import Lockstep, bench_lanes
 
 CYCLES = int(os.environ.get("BENCH_CYCLES", "3000"))
