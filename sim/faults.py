@@ -71,6 +71,7 @@ from rtl.serdes.pcs import Pcs
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.start_aligner import StartAligner
+from rtl.serdes.training import Training
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 from rtl.switch import Switch
 from rtl.table import Table
@@ -89,6 +90,7 @@ from verif.proof.generator import GeneratorProof
 from verif.proof.link_credit import LinkCreditProof
 from verif.proof.link_retry import HastyLink, RetryProof
 from verif.proof.scheduler import MatchingProof, SchedulerProof
+from verif.proof.training import TrainingProof
 
 __all__ = ["CHECKS", "FAULTS", "Fault", "Result", "main"]
 
@@ -137,6 +139,7 @@ FRAMES = LinkConfig(
 CODE = FecConfig(name="RS24-18", symbols=24, message_symbols=18, symbols_per_cycle=8)
 LANE = LaneConfig(name="lane-64")
 LANES = LanesConfig(name="5-4", words_per_cycle=5, lanes=4, marker_codewords=4, skew_rows=6)
+SHORT_LANE = LanesConfig(name="proof", lanes=1, words_per_cycle=9, marker_codewords=1)
 TWO_LANES = LanesConfig(name="1-2", lanes=2, fec="none", marker_codewords=8, skew_rows=6)
 CODED_LANE = LanesConfig(name="1-1", lanes=1, fec="rs272", marker_codewords=8, skew_rows=6)
 WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
@@ -409,6 +412,8 @@ CHECKS: dict[str, Callable[[], object]] = {
     "lane_transmitter bench": lambda: run_bench("lane_transmitter", LaneTransmitter(LANES), LANES),
     "lane_receiver bench": lambda: run_bench("lane_receiver", LaneReceiver(LANES), LANES),
     "deskew bench": lambda: run_bench("deskew", Deskew(LANES), LANES),
+    "training bench": lambda: run_bench("training", Training(LANES), LANES),
+    "training proof": lambda: prove(TrainingProof(SHORT_LANE), "training", depth=3),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
     ),
@@ -2448,6 +2453,38 @@ FAULTS = (
         old="waiting.eq(waiting + write.en - goes)",
         new="waiting.eq(Mux(goes, waiting - 1, waiting + write.en))",
         check="multilane_pcs bench",
+    ),
+    Fault(
+        name="training-good",
+        meaning="a port is ready before a codeword is good",
+        file="rtl/serdes/training.py",
+        old="proves = (proven & self.aligned) | good if",
+        new="proves = self.aligned if",
+        check="training bench",
+    ),
+    Fault(
+        name="training-row",
+        meaning="a good codeword between bad ones is not seen",
+        file="rtl/serdes/training.py",
+        old="with m.If(~self.aligned | good | again):",
+        new="with m.If(~self.aligned | again):",
+        check="training bench",
+    ),
+    Fault(
+        name="training-stuck",
+        meaning="a search that ends in nothing never begins again",
+        file="rtl/serdes/training.py",
+        old="expired.eq(searches & (left == 0))",
+        new="expired.eq(0)",
+        check="training proof",
+    ),
+    Fault(
+        name="training-lock",
+        meaning="locks of before a search make a port ready",
+        file="rtl/serdes/training.py",
+        old="Cat(*self.locked).all() & ~self.search",
+        new="Cat(*self.locked).all()",
+        check="training proof",
     ),
     Fault(
         name="framer-register",

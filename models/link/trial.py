@@ -448,6 +448,7 @@ class LinkRun:
         under_way = max(0, config.wire_cycles - lanes.latency_cycles) * lanes.lane_bits
         for _ in range(2):
             self.pcs.append(MultilanePcsModel(lanes, config))
+            self.pcs[-1].inputs.enable[0] = 1
             delays = under_way + rng.integers(trial.skew + 1, size=lanes.lanes)
             order = rng.permutation(lanes.lanes).tolist() if trial.skew else None
             self.lines.append(

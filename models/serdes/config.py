@@ -6,6 +6,7 @@ from math import ceil, gcd
 from typing import Any
 
 __all__ = [
+    "BAD_CODEWORDS",
     "FIELD_POLYNOMIAL",
     "HEADER_BITS",
     "HIGH_BER_HEADERS",
@@ -51,6 +52,7 @@ MARKER_BITS = 40
 MARKER = int.from_bytes(bytes([0x9A, 0x4A, 0x26, 0x65, 0xB5]), "little")
 MARKER_SYMBOLS = 6
 MARKER_LOST = 4  # wrong ones in a row with which the lock is lost
+BAD_CODEWORDS = 3  # in a row, with which receivers begin again; IEEE 802.3, figure 119-13
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)
@@ -386,6 +388,12 @@ class LanesConfig:
         if self.fec != "none":
             cycles += self.code.groups * row / self.row_groups + 2
         return ceil(cycles)
+
+    @property
+    def search_cycles(self) -> int:
+        """Time for a search: it takes two markers from anywhere on, and twice that is enough."""
+        period = (self.data_rows + self.marker_rows) * self.row_bits
+        return 4 * ceil(period / self.lane_bits)
 
     @property
     def late_units(self) -> int:

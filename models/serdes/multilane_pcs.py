@@ -58,6 +58,7 @@ from models.serdes.scrambler import (
     scrambler_clock,
     scrambler_outputs,
 )
+from models.serdes.training import TrainingModel, training_clock, training_outputs
 from models.serdes.transcoder import (
     ReverseTranscoderModel,
     TranscoderModel,
@@ -77,12 +78,13 @@ __all__ = [
 ]
 
 MultilanePcsInputs = namedtuple(
-    "MultilanePcsInputs", "i_valid i_payload_data i_payload_control rx signal_ok"
+    "MultilanePcsInputs", "enable i_valid i_payload_data i_payload_control rx signal_ok"
 )
 MultilanePcsOutputs = namedtuple(
     "MultilanePcsOutputs",
-    "i_ready tx o_valid o_words_data o_words_control up locked number marker_wrong parity_wrong "
-    "disordered skewed slipped starved overrun corrected_valid corrected bad",
+    "i_ready tx o_valid o_words_data o_words_control up state locked number marker_wrong "
+    "parity_wrong disordered skewed slipped lost expired condemned starved overrun corrected_valid "
+    "corrected bad",
 )
 # State, inputs and outputs of each part.
 Part = namedtuple("Part", "state i o")
@@ -91,13 +93,13 @@ Part = namedtuple("Part", "state i o")
 Parts = namedtuple(
     "Parts",
     "encoder narrow transcoder scrambler mapper code sender receivers deskew decode demapper "
-    "descrambler reverse wide decoder headers payloads waiting told eight",
+    "descrambler reverse wide decoder training headers payloads waiting told eight",
 )
 # What is the same in each cycle. `coded` tells whether there is a code.
 Numbers = namedtuple(
     "Numbers",
     "words blocks unit shape rows begin groups row_groups coded length message roots correctable "
-    "clean_cycles solve_cycles room",
+    "clean_cycles solve_cycles room patience",
 )
 IDLES = np.int64(IDLE * 0x0101010101010101)
 OVERRUN, BAD, WAS_BAD = range(3)
@@ -131,7 +133,12 @@ def multilane_pcs_outputs(numbers, parts, outputs):
         )
         outputs.marker_wrong[0, lane] = receivers.marker_wrong[lane]
         outputs.parity_wrong[0, lane] = receivers.parity_wrong[lane]
-    outputs.o_valid[0], outputs.up[0] = decoder.o_valid[0], deskew.aligned[0]
+    outputs.o_valid[0] = decoder.o_valid[0]
+    training = parts.training.o
+    training_outputs(parts.training.state, training, 0)
+    outputs.up[0], outputs.state[0] = training.ready[0], training.state[0]
+    outputs.lost[0], outputs.expired[0] = training.lost[0], training.expired[0]
+    outputs.condemned[0] = training.condemned[0]
     for k in range(outputs.o_words_data.shape[1]):
         outputs.o_words_data[0, k] = decoder.o_words_data[0, k]
     for k in range(outputs.o_words_control.shape[1]):
@@ -294,7 +301,15 @@ def receiver_clock(numbers, parts, inputs):
         for k in range(demapper.i.i_payload_symbols.shape[1]):
             demapper.i.i_payload_symbols[0, k] = deskew.o.o_payload_symbols[0, k]
     message_demapper_clock(numbers.shape, demapper.state, demapper.i, 0)
-    receivers = parts.receivers
+    receivers, training = parts.receivers, parts.training
+    searches = training.o.search[0]
+    training.i.enable[0], training.i.aligned[0] = inputs.enable[0], deskew.o.aligned[0]
+    training.i.codeword[0] = numbers.coded and (decode.o.o_valid[0] and decode.o.o_payload_first[0])
+    training.i.bad[0] = decode.o.o_payload_bad[0]
+    for lane in range(deskew.i.locked.shape[1]):
+        training.i.signal_ok[0, lane] = inputs.signal_ok[0, lane]
+        training.i.locked[0, lane] = receivers.o.locked[lane]
+    training_clock(numbers.coded, numbers.patience, training.state, training.i, 0)
     for lane in range(deskew.i.locked.shape[1]):
         deskew.i.i_valid[0, lane] = receivers.o.o_valid[lane]
         deskew.i.i_first[0, lane] = receivers.o.o_first[lane]
@@ -306,7 +321,9 @@ def receiver_clock(numbers, parts, inputs):
     for lane in range(deskew.i.locked.shape[1]):
         for w in range(receivers.i.rx.shape[1]):
             receivers.i.rx[lane, w] = inputs.rx[0, lane, w]
-        receivers.i.signal_ok[lane] = inputs.signal_ok[0, lane]
+        receivers.i.signal_ok[lane] = (
+            inputs.enable[0] and inputs.signal_ok[0, lane] and not searches
+        )
         lane_receiver_clock(numbers.rows, numbers.begin, receivers.state, receivers.i, lane)
 
 
@@ -363,6 +380,7 @@ class MultilanePcsModel:
             reverse=part(ReverseTranscoderModel(lanes.transcoders)),
             wide=part(BlockGearboxModel(blocks, link.words_per_cycle)),
             decoder=part(BlockDecoderModel(link)),
+            training=part(TrainingModel(lanes)),
             headers=np.zeros((lanes.late_units, blocks), dtype=np.int64),
             payloads=np.zeros((lanes.late_units, blocks), dtype=np.int64),
             waiting=np.zeros(1, dtype=np.int64),
@@ -386,6 +404,7 @@ class MultilanePcsModel:
             clean_cycles=code.clean_cycles,
             solve_cycles=code.solve_cycles,
             room=decode.room,
+            patience=lanes.search_cycles,
         )
 
     def step(self) -> MultilanePcsOutputs:
@@ -403,7 +422,7 @@ def word_cycles(lanes: LanesConfig, link: LinkConfig, periods: int = 5) -> list[
     """
     model = MultilanePcsModel(lanes, link)
     i, o = model.inputs, model.outputs
-    i.signal_ok[:] = i.i_valid[:] = 1
+    i.enable[:] = i.signal_ok[:] = i.i_valid[:] = 1
     period = (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
     end = periods * (period * lanes.row_bits // (lanes.row_groups * lanes.lane_bits) + 1)
     found = []

@@ -19,6 +19,7 @@ from rtl.serdes.lane_receiver import MAX_LANES, LaneReceiver
 from rtl.serdes.lane_transmitter import LaneTransmitter
 from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
 from rtl.serdes.scrambler import Descrambler, Scrambler
+from rtl.serdes.training import Training, TrainingState
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 
 __all__ = ["MultilanePcs"]
@@ -43,6 +44,8 @@ class MultilanePcs(wiring.Component):
 
     Members
     -------
+    enable : In(1)
+        Receive: low, no lane is looked at.
     i : In(stream.Signature(WordsLayout))
         Words to send; idles while there are none.
     tx, rx : Out, In(ArrayLayout(lane_bits, lanes))
@@ -52,7 +55,9 @@ class MultilanePcs(wiring.Component):
     o : Out(WordsSignature)
         Words that came; they mean nothing while ``up`` is low.
     up : Out(1)
-        All lanes have locks and are aligned.
+        It is ready.
+    state, lost, expired, condemned : Out
+        As of :class:`rtl.serdes.training.Training`.
     locked, number, marker_wrong, parity_wrong : Out, of each lane
         As of :class:`rtl.serdes.lane_receiver.LaneReceiver`.
     disordered, skewed, slipped : Out(1)
@@ -79,12 +84,14 @@ class MultilanePcs(wiring.Component):
         line, count = data.ArrayLayout(lanes.lane_bits, lanes.lanes), lanes.lanes
         super().__init__(
             {
+                "enable": In(1),
                 "i": In(stream.Signature(WordsLayout(link))),
                 "tx": Out(line),
                 "rx": In(line),
                 "signal_ok": In(1).array(count),
                 "o": Out(WordsSignature(link)),
                 "up": Out(1),
+                "state": Out(TrainingState),
                 "locked": Out(1).array(count),
                 "number": Out(range(MAX_LANES)).array(count),
                 "marker_wrong": Out(1).array(count),
@@ -92,6 +99,9 @@ class MultilanePcs(wiring.Component):
                 "disordered": Out(1),
                 "skewed": Out(1),
                 "slipped": Out(1),
+                "lost": Out(1),
+                "expired": Out(1),
+                "condemned": Out(1),
                 "starved": Out(1),
                 "overrun": Out(1),
                 "corrected_valid": Out(1),
@@ -160,11 +170,14 @@ class MultilanePcs(wiring.Component):
         lanes, words = self.lanes, self.link.words_per_cycle
         blocks = lanes.transcoders * TRANSCODED_BLOCKS
         m.submodules.deskew = deskew = Deskew(lanes)
+        m.submodules.training = training = Training(lanes)
         for lane in range(lanes.lanes):
             m.submodules[f"receiver_{lane}"] = receiver = LaneReceiver(lanes)
             m.d.comb += [
                 receiver.rx.eq(self.rx[lane]),
-                receiver.signal_ok.eq(self.signal_ok[lane]),
+                receiver.signal_ok.eq(self.signal_ok[lane] & self.enable & ~training.search),
+                training.signal_ok[lane].eq(self.signal_ok[lane]),
+                training.locked[lane].eq(receiver.locked),
                 deskew.locked[lane].eq(receiver.locked),
                 deskew.number[lane].eq(receiver.number),
                 self.locked[lane].eq(receiver.locked),
@@ -187,6 +200,8 @@ class MultilanePcs(wiring.Component):
                 demapper.i.payload.symbols.eq(decoded.symbols),
                 demapper.bad.eq(decoded.bad),
                 self.corrected_valid.eq(decode.o.valid & decoded.first),
+                training.codeword.eq(self.corrected_valid),
+                training.bad.eq(decoded.bad),
                 self.corrected.eq(Mux(self.corrected_valid, decoded.corrected, corrected)),
                 self.bad.eq(Mux(self.corrected_valid, decoded.bad, bad)),
             ]
@@ -233,7 +248,13 @@ class MultilanePcs(wiring.Component):
         connect(m, wide.o, decoder.i)
         connect(m, decoder.o, flipped(self.o))
         m.d.comb += [
-            self.up.eq(deskew.aligned),
+            training.enable.eq(self.enable),
+            training.aligned.eq(deskew.aligned),
+            self.up.eq(training.ready),
+            self.state.eq(training.state),
+            self.lost.eq(training.lost),
+            self.expired.eq(training.expired),
+            self.condemned.eq(training.condemned),
             self.disordered.eq(deskew.disordered),
             self.skewed.eq(deskew.skewed),
             self.slipped.eq(deskew.slipped),

@@ -36,22 +36,24 @@ async def matches_model(dut) -> None:
     bench = Lockstep(dut, MultilanePcs(lanes, link), MultilanePcsModel(lanes, link))
     i, o = bench.model.inputs, bench.model.outputs
     await bench.reset()
-    goals = {"up": 4, "no signal": 2, "came back": 500}
+    goals = {"up": 4, "no signal": 2, "came back": 500, "lost": 2, "off": 1}
     if lanes.fec != "none":
-        goals |= {"corrected": 5, "bad": 2}
+        goals |= {"corrected": 5, "bad": 2, "condemned": 1}
     if lanes.lanes > 1:
-        goals |= {"skewed": 1}
+        goals |= {"skewed": 1, "expired": 1}
     seen = Coverage(goals)
     sender, word, tx = Sender(rng), [], np.zeros_like(o.tx[0])
-    period = (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
-    stretch = 4 * period + 2 * QUIET
+    period = lanes.search_cycles // 4
+    # What lanes are after they were swapped or late is garbage until the fourth wrong marker.
+    settled = QUIET + 6 * period
+    stretch = 8 * period + 4 * QUIET
     lines, sent, quiet, up, in_step = Lines(lanes, rng), deque(), 0, False, False
-    kind = "errors"
+    kind, i.enable[0] = "errors", 1
     most = (lanes.skew_rows - 2) * lanes.row_bits
     for cycle in seen.steps(max(CYCLES, 6 * stretch)):
         phase = cycle % stretch
         if phase == 0 and cycle:
-            kind = rng.choice(["errors", "many", "no signal", "skew", "skewed"])
+            kind = rng.choice(["errors", "many", "no signal", "skew", "skewed", "off"])
             if kind == "skewed" and lanes.lanes == 1:
                 kind = "skew"
             if kind in ("skew", "skewed"):
@@ -63,10 +65,13 @@ async def matches_model(dut) -> None:
         if phase == QUIET:
             lines.error_rate = {"errors": 0.5e-3, "many": 8e-3}.get(kind, 0.0)
             lines.dead = {int(rng.integers(lanes.lanes))} if kind == "no signal" else set()
-            seen["no signal"] += kind == "no signal"
+            i.enable[0] = kind != "off"
+            for name in ("no signal", "off"):
+                seen[name] += kind == name
         elif phase == 2 * QUIET:
-            lines.error_rate, lines.dead = 0.0, set()
-        disturbed = kind == "skewed" or lines.error_rate or lines.dead or phase == 0
+            lines.error_rate, lines.dead, i.enable[0] = 0.0, set(), 1
+        disturbed = bool(lines.error_rate or lines.dead or not i.enable[0])
+        disturbed = disturbed or kind == "skewed" or phase == 0
         quiet = 0 if disturbed else quiet + 1
 
         while len(word) < words:
@@ -84,7 +89,8 @@ async def matches_model(dut) -> None:
         assert not o.starved[0] and not o.overrun[0]
 
         seen["up"] += bool(o.up[0]) and not up
-        seen["skewed"] += int(o.skewed[0])
+        for name in ("skewed", "lost", "expired", "condemned"):
+            seen[name] += int(getattr(o, name)[0])
         up = bool(o.up[0])
         if o.corrected_valid[0]:
             seen["corrected"] += bool(o.corrected[0])
@@ -92,14 +98,14 @@ async def matches_model(dut) -> None:
         came = words_of(o.o_words_data[0], o.o_words_control[0]) if up and o.o_valid[0] else []
         for one in came:
             # Words that are alike do not tell where in what was sent it is.
-            if quiet > QUIET + period and one != IDLES and (in_step or sent.count(one) == 1):
+            if quiet > settled and one != IDLES and (in_step or sent.count(one) == 1):
                 while sent[0] != one:  # sent while the line was disturbed
                     assert not in_step, f"cycle {cycle}: {one} came in front of {sent[0]}"
                     sent.popleft()
                 sent.popleft()
                 in_step = True
                 seen["came back"] += 1
-        if not up or quiet <= QUIET + period:
+        if not up or quiet <= settled:
             in_step = False
         if o.i_ready[0] and i.i_valid[0]:
             sent.extend(one for one in word if one != IDLES)
