@@ -413,7 +413,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "lane_receiver bench": lambda: run_bench("lane_receiver", LaneReceiver(LANES), LANES),
     "deskew bench": lambda: run_bench("deskew", Deskew(LANES), LANES),
     "training bench": lambda: run_bench("training", Training(LANES), LANES),
-    "training proof": lambda: prove(TrainingProof(SHORT_LANE), "training", depth=3),
+    "training proof": lambda: prove(TrainingProof(SHORT_LANE), "training", depth=30),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
     ),
@@ -2452,7 +2452,7 @@ FAULTS = (
         file="rtl/serdes/multilane_pcs.py",
         old="waiting.eq(waiting + write.en - goes)",
         new="waiting.eq(Mux(goes, waiting - 1, waiting + write.en))",
-        check="multilane_pcs bench",
+        check="multilane_pcs bench, code",
     ),
     Fault(
         name="training-good",

@@ -21,7 +21,7 @@ def test_rtl_matches_model(config):
 @pytest.mark.formal
 def test_proof():
     config = LanesConfig(name="proof", lanes=1, words_per_cycle=9, marker_codewords=1)
-    prove(TrainingProof(config), "training", depth=3)
+    prove(TrainingProof(config), "training", depth=30)
 
 
 def test_states_are_those_of_the_model():
