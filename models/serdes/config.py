@@ -268,7 +268,8 @@ class LanesConfig:
     marker_codewords : int
         Codewords from a marker to the next.
     skew_rows : int
-        Rows that the first lane may be before the last.
+        Rows of each lane that may wait for another: lanes may be two fewer apart, as one row waits
+        to be taken and one comes.
 
     Raises
     ------

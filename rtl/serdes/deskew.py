@@ -16,7 +16,7 @@ class Deskew(wiring.Component):
     """Let the rows of early lanes wait for late ones, and put lanes in order.
 
     Each lane begins with the first row behind a marker, so the oldest ones that wait are of the
-    same time, with markers that are no more apart than ``skew_rows``. All begins again if a lane
+    same time, with markers that are less than ``skew_rows`` - 1 apart. All begins again if a lane
     has no lock, and with each of the three faults.
     Latency: 2 cycles from the row of the last lane to its first group. Throughput: a group per
     cycle. Backpressure: none.

@@ -81,7 +81,7 @@ class MessageMapper(wiring.Component):
         line = Cat(past, self.i.payload)
         bits = shift_down(m, line, over, unit=1, width=group_bits, name="line")
         with m.If(self.i.valid):
-            m.d.sync += past.eq(line[unit:][:room])
+            m.d.sync += past.eq(line[unit:])
         m.d.sync += [left.eq(wait - Mux(goes, need, 0)), self.o.valid.eq(goes)]
         with m.If(goes):
             m.d.sync += [

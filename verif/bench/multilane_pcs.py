@@ -16,7 +16,6 @@ from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_lanes
 
 CYCLES = int(os.environ.get("BENCH_CYCLES", "3000"))
-ERRORS = 0xFEFEFEFEFEFEFEFE
 LINKS = {link.words_per_cycle: link for link in map(link_of, (TINY, NODE, RACK))}
 QUIET = 300  # cycles after which nothing is left of a disturbance
 
