@@ -129,6 +129,19 @@ def test_what_differs_is_named(packed):
 
 
 @pytest.mark.verilator
+def test_seed_is_the_same_each_time_unless_it_is_to_be_drawn(monkeypatch):
+    seeds = []
+    for asked in (None, None, "0", "0"):
+        monkeypatch.delenv("BENCH_SEED", raising=False)
+        if asked:
+            monkeypatch.setenv("BENCH_SEED", asked)
+        with pytest.raises(AssertionError) as failure:
+            run_echo(Echo(broken=True))
+        seeds.append(re.search(r"BENCH_SEED=(\d+)", str(failure.value))[1])
+    assert seeds[:2] == ["1", "1"] and len(set(seeds)) == 3
+
+
+@pytest.mark.verilator
 def test_another_component_is_refused():
     class Wider(wiring.Component):
         def __init__(self):

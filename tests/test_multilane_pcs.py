@@ -1,5 +1,6 @@
 # amaranth: UnusedElaboratable=no
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from models.config import NODE, PROTO, RACK, TINY
 from models.lines import Lines
 from models.link.config import NS_PER_METRE, link_of
 from models.link.trial import LinkRun, LinkTrial
+from models.link.wire import ERROR
 from models.serdes.config import LanesConfig
 from models.serdes.multilane_pcs import MultilanePcsModel, word_cycles
 from rtl.serdes.multilane_pcs import MultilanePcs
@@ -40,6 +42,9 @@ CONFIGS = [
 def test_rtl_matches_model(config):
     link = link_of(NODE if config.words_per_cycle == 5 else TINY)
     run_bench("multilane_pcs", MultilanePcs(config, link), config)
+
+
+ERROR_WORD = int.from_bytes(8 * bytes([ERROR]), "little") - (1 << 64)
 
 
 class Loop:
@@ -110,6 +115,24 @@ def test_all_that_can_be_corrected_is():
     first = came[100]
     assert came[100:] == list(range(first, first + len(came) - 100)) and len(came) > 10000
     assert lines.hits > 100 and corrected > 80
+
+
+def test_bad_codeword_is_errors_and_so_is_the_unit_behind_it():
+    """All words of it, 40, and the 8 of a unit; nothing else is lost."""
+    config = lanes_of(NODE, 4, "rs272", codewords=40)
+    loop, bad = Loop(NODE, config), 0
+    for cycle in range(2000):
+        # 40 wrong bits on each lane: more symbols than can be corrected.
+        loop.lines.harm = [0x3FF if 1500 <= cycle < 1504 else 0] * 4
+        loop.step()
+        o = loop.model.outputs
+        bad += int(o.corrected_valid[0] and o.bad[0])
+    words = [word for word, cycle in loop.came if cycle > 1400]
+    errors = [word for word in words if word == ERROR_WORD]
+    assert bad and len(errors) == 40 * bad + 8
+    good = [word for word in words if word != ERROR_WORD]
+    gaps = [(a, b) for a, b in pairwise(good) if b != a + 1]
+    assert [b - a - 1 for a, b in gaps] == [len(errors)]
 
 
 @pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
