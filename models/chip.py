@@ -7,13 +7,13 @@ import numpy as np
 
 from models.chip_config import ChipConfig
 from models.compiled import compiled
+from models.event_counters import (
+    EventCountersModel,
+    event_counters_clock,
+    event_counters_outputs,
+)
 from models.isolator import IsolatorModel, isolator_clock, isolator_outputs
 from models.link.channel_map import ChannelMapModel, channel_map_clock, channel_map_outputs
-from models.link.counters import (
-    LinkCountersModel,
-    link_counters_clock,
-    link_counters_outputs,
-)
 from models.link.link import CREDIT, LinkModel, links_clock, links_outputs
 from models.link.wire import COUNTED
 from models.output_watchdog import (
@@ -22,17 +22,33 @@ from models.output_watchdog import (
     output_watchdog_outputs,
 )
 from models.record import allocate
+from models.serdes.config import LanesConfig
+from models.serdes.multilane_pcs import (
+    MultilanePcsInputs,
+    MultilanePcsModel,
+    MultilanePcsOutputs,
+    multilane_pcs_clock,
+    multilane_pcs_outputs,
+    multilane_pcs_shapes,
+    pcs_of_links,
+)
 from models.switch import SwitchModel, switch_clock, switch_outputs
 
-__all__ = ["ChipInputs", "ChipModel", "ChipOutputs"]
+__all__ = ["ChipModel"]
 
-LINK_INPUTS = [
-    *("from_pcs_valid", "from_pcs_words_data", "from_pcs_words_control", "to_pcs_ready", "pcs_up"),
-    *("policy", "reconfigure", *(f"credit_{name}" for name in CREDIT)),
+# Pins of a port without lanes, and with them.
+WORD_INPUTS = [
+    *("from_pcs_valid", "from_pcs_words_data", "from_pcs_words_control", "to_pcs_ready", "pcs_up")
 ]
+WORD_OUTPUTS = ["to_pcs_valid", "to_pcs_payload_data", "to_pcs_payload_control"]
+WORDS = "enable", "i_valid", "i_payload_data", "i_payload_control"
+LINE_INPUTS = [name for name in MultilanePcsInputs._fields if name not in WORDS]
+STATUS = [name for name in MultilanePcsOutputs._fields if not name.startswith(("i_", "o_", "tx"))]
+LINE_OUTPUTS = ["tx", *(f"pcs_{name}" for name in STATUS)]
+LINK_INPUTS = ["policy", "reconfigure", *(f"credit_{name}" for name in CREDIT)]
 LINK_OUTPUTS = [
-    *("to_pcs_valid", "to_pcs_payload_data", "to_pcs_payload_control", "drained", "stalled"),
-    *("sender_state", "receiver_state", *(f"events_{name}" for name in COUNTED)),
+    *("drained", "stalled", "sender_state", "receiver_state"),
+    *(f"events_{name}" for name in COUNTED),
 ]
 PROGRAM = [f"program_{name}" for name in ("valid", "partition", "address", "mask")]
 SWITCH_INPUTS = ["enable", "drain", "reset", "inject", *PROGRAM]
@@ -44,17 +60,18 @@ SWITCH_OUTPUTS = [
 MAP = [f"map_{name}" for name in ("valid", "link", "address", "port")]
 WATCHDOG = ["dead_output_timeout", "revive"]
 COUNTER = ["counter_link", "counter_event"]
-ChipInputs = namedtuple(
-    "ChipInputs", [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *WATCHDOG, *MAP, *COUNTER]
-)
-ChipOutputs = namedtuple(
-    "ChipOutputs", [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready", "counter_count"]
-)
+INPUTS = [*LINK_INPUTS, "link_enable", *SWITCH_INPUTS, *WATCHDOG, *MAP, *COUNTER]
+OUTPUTS = [*LINK_OUTPUTS, *SWITCH_OUTPUTS, "dead", "map_ready", "counter_count"]
+# Of chips without lanes, and with them.
+ChipInputs = namedtuple("ChipInputs", [*WORD_INPUTS, *INPUTS])
+ChipOutputs = namedtuple("ChipOutputs", [*WORD_OUTPUTS, *OUTPUTS])
+LanesChipInputs = namedtuple("LanesChipInputs", [*LINE_INPUTS, *INPUTS])
+LanesChipOutputs = namedtuple("LanesChipOutputs", [*LINE_OUTPUTS, *OUTPUTS])
 # Axis 0 of what a switch has is its instance, of which there is one; of all others the port.
 Parts = namedtuple(
     "Parts",
     "switch_p switch_i switch_o switch links_i links_o isolator isolator_i isolator_o "
-    "watchdog watchdog_i watchdog_o map map_i map_o counters counters_i counters_o asked "
+    "watchdog watchdog_i watchdog_o map map_i map_o counters counters_i counters_o events asked "
     "flit_bytes classes per_output",
 )
 
@@ -111,7 +128,7 @@ def chip_settles(inputs, outputs, parts):
         parts.map_i.write_port[n] = inputs.map_port[0]
     outputs.counter_count[0] = 0
     if parts.asked[0] < parts.counters_o.count.size:
-        link_counters_outputs(parts.counters, parts.counters_o, parts.asked[0])
+        event_counters_outputs(parts.counters, parts.counters_o, parts.asked[0])
         outputs.counter_count[0] = parts.counters_o.count[parts.asked[0]]
     parts.asked[0] = inputs.counter_link[0]
     outputs.map_ready[0] = parts.map_o.write_ready[0] if parts.per_output else 1
@@ -120,8 +137,32 @@ def chip_settles(inputs, outputs, parts):
         isolator_clock(parts.isolator, parts.isolator_i, parts.isolator_o, n)
         output_watchdog_clock(parts.watchdog, parts.watchdog_i, n)
         parts.counters_i.address[n] = inputs.counter_event[0]
-        link_counters_clock(parts.counters, parts.counters_i, n)
+        for event in range(len(parts.events)):
+            parts.counters_i.events[n, event] = parts.events[event][n]
+        event_counters_clock(parts.counters, parts.counters_i, n)
         channel_map_clock(parts.map, parts.map_i, parts.map_o, n)
+
+
+@compiled
+def chip_counts_lanes(o, events, first):
+    """What the PCS of each port has to count, at ``first`` and behind it."""
+    for n in range(events.shape[0]):
+        events[n, first] = o.pcs_lost[0, n]
+        events[n, first + 1] = o.pcs_expired[0, n]
+        events[n, first + 2] = o.pcs_condemned[0, n]
+        events[n, first + 3] = o.pcs_disordered[0, n]
+        events[n, first + 4] = o.pcs_skewed[0, n]
+        events[n, first + 5] = o.pcs_slipped[0, n]
+        events[n, first + 6] = o.pcs_starved[0, n]
+        events[n, first + 7] = o.pcs_overrun[0, n]
+        came = events[n, first + 8] = o.pcs_corrected_valid[0, n]
+        events[n, first + 9] = came and o.pcs_bad[0, n]
+        place = first + 10
+        for lane in range(o.pcs_marker_wrong.shape[2]):
+            events[n, place] = o.pcs_marker_wrong[0, n, lane]
+            events[n, place + 1] = o.pcs_parity_wrong[0, n, lane]
+            place += 2
+        events[n, place] = o.pcs_corrected[0, n] if came else 0
 
 
 class ChipModel:
@@ -139,23 +180,33 @@ class ChipModel:
         self.isolator = IsolatorModel(config.switch, ports)
         self.watchdog = OutputWatchdogModel(config.switch, ports)
         self.map = ChannelMapModel(config.switch, ports)
-        self.counters = LinkCountersModel(config.link, ports)
-        self.inputs = self._record(ChipInputs, self.switch.inputs, self.links.inputs)
-        self.outputs = self._record(ChipOutputs, self.switch.outputs, self.links.outputs)
+        self.counters = EventCountersModel(list(config.counted.values()), ports)
+        kinds = (LanesChipInputs, LanesChipOutputs) if config.lanes else (ChipInputs, ChipOutputs)
+        self.inputs = self._record(kinds[0], self.switch.inputs, self.links.inputs)
+        self.outputs = self._record(kinds[1], self.switch.outputs, self.links.outputs)
         self._join()
+        self.pcs: list[MultilanePcsModel] = []
+        if config.lanes:
+            self._join_lines(config.lanes)
         self.reset()
 
     def _record(self, kind: Any, switch: Any, links: Any) -> Any:
         """Inputs or outputs of the chip, of the shapes that its parts have."""
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(kind._fields, (1,))
+        ports, lanes = self.config.switch.ports, self.config.lanes
         for name in kind._fields:
             if name in (*SWITCH_INPUTS, *SWITCH_OUTPUTS):
                 shapes[name] = getattr(switch, name).shape
-            elif name in (*LINK_INPUTS, *LINK_OUTPUTS):
+            elif name in links._fields:
                 shapes[name] = (1, *getattr(links, name).shape)
+        if lanes:
+            for side in multilane_pcs_shapes(lanes, self.config.link):
+                for name, (_, *shape) in side.items():
+                    for pin in {name, f"pcs_{name}"} & {*LINE_INPUTS, *LINE_OUTPUTS} & {*shapes}:
+                        shapes[pin] = (1, ports, *shape)
         for name in ("link_enable", "dead_output_timeout", "dead"):
             if name in shapes:
-                shapes[name] = (1, self.config.switch.ports)
+                shapes[name] = (1, ports)
         if "revive" in shapes:
             shapes["revive"] = switch.reset.shape
         return allocate(kind, shapes)
@@ -165,18 +216,18 @@ class ChipModel:
         i, o, s, n = self.inputs, self.outputs, self.switch, self.links
         s.inputs = s.inputs._replace(**{name: getattr(i, name) for name in SWITCH_INPUTS})
         s.outputs = s.outputs._replace(**{name: getattr(o, name) for name in SWITCH_OUTPUTS})
+        lanes = self.config.lanes
+        pins = LINK_INPUTS if lanes else [*WORD_INPUTS, *LINK_INPUTS]
         n.inputs = n.inputs._replace(
-            **{name: getattr(i, name)[0] for name in LINK_INPUTS},
+            **{name: getattr(i, name)[0] for name in pins},
             enable=i.link_enable[0],
             released_valid=s.outputs.released_valid[0],
         )
-        n.outputs = n.outputs._replace(**{name: getattr(o, name)[0] for name in LINK_OUTPUTS})
+        pins = LINK_OUTPUTS if lanes else [*WORD_OUTPUTS, *LINK_OUTPUTS]
+        n.outputs = n.outputs._replace(**{name: getattr(o, name)[0] for name in pins})
         watchdog = self.watchdog
         watchdog.inputs = watchdog.inputs._replace(timeout=i.dead_output_timeout[0])
         watchdog.outputs = watchdog.outputs._replace(dead=o.dead[0])
-        self.counters.inputs = self.counters.inputs._replace(
-            **{f"events_{name}": getattr(n.outputs, f"events_{name}") for name in COUNTED}
-        )
         flit = ("payload_data", "payload_keep", "payload_last", "payload_user")
         port = self.isolator
         for name in ("valid", *flit):
@@ -200,6 +251,17 @@ class ChipModel:
             refused=n.inputs.dropped,
         )
 
+    def _join_lines(self, lanes: LanesConfig) -> None:
+        """The same of the pins of lanes."""
+        i, o = self.inputs, self.outputs
+        self.links.inputs = self.links.inputs._replace(pcs_up=o.pcs_up[0])
+        self.pcs = pcs_of_links(lanes, self.links)
+        for n, pcs in enumerate(self.pcs):
+            row = slice(n, n + 1)
+            pcs.inputs = pcs.inputs._replace(**{f: getattr(i, f)[0, row] for f in LINE_INPUTS})
+            status = {f: getattr(o, f"pcs_{f}")[0, row] for f in STATUS}
+            pcs.outputs = pcs.outputs._replace(tx=o.tx[0, row], **status)
+
     def reset(self) -> None:
         """The state after reset."""
         for part in (
@@ -209,6 +271,7 @@ class ChipModel:
             self.watchdog,
             self.map,
             self.counters,
+            *self.pcs,
         ):
             part.reset()
         self.parts = Parts(
@@ -230,13 +293,14 @@ class ChipModel:
             counters=self.counters.state,
             counters_i=self.counters.inputs,
             counters_o=self.counters.outputs,
+            events=tuple(getattr(self.links.outputs, f"events_{name}") for name in COUNTED),
             asked=np.zeros(1, dtype=np.int64),
             flit_bytes=self.config.link.flit_bytes,
             classes=self.config.switch.classes,
             per_output=self.config.per_output,
         )
 
-    def step(self) -> ChipOutputs:
+    def step(self) -> Any:
         """Outputs of this cycle, then the clock edge."""
         self.show()
         self.clock()
@@ -244,10 +308,16 @@ class ChipModel:
 
     def show(self) -> None:
         """What the links send in this cycle; the inputs that hang on it may come after."""
+        for pcs in self.pcs:
+            multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
         chip_offers(self.inputs, self.parts)
         links_outputs(self.links.blocks, self.links.inputs, self.links.outputs)
 
     def clock(self) -> None:
         """The rest of the outputs, then the clock edge."""
+        if self.pcs:
+            chip_counts_lanes(self.outputs, self.counters.inputs.events, len(COUNTED))
         chip_settles(self.inputs, self.outputs, self.parts)
         links_clock(self.links.blocks)
+        for pcs in self.pcs:
+            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)

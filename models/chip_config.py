@@ -5,7 +5,8 @@ from typing import Any
 
 from models.config import SwitchConfig
 from models.link.config import LinkConfig, link_of
-from models.link.wire import CREDIT_BITS, CREDIT_COUNTER_BITS, MAX_CHANNELS
+from models.link.wire import COUNTED, CREDIT_BITS, CREDIT_COUNTER_BITS, MAX_CHANNELS
+from models.serdes.config import LanesConfig, link_over
 
 __all__ = ["TIMEOUT_BITS", "ChipConfig", "chip_of"]
 
@@ -26,10 +27,14 @@ class ChipConfig:
         ``link.permit_credits``, or no class would ever be permitted at the other end.
     link : LinkConfig
         Of all ports.
+    lanes : LanesConfig or None
+        Of the PCS of all ports, which the link sees as a longer cable (:func:`link_over`). With
+        None the words of the links are pins, for another PCS.
     """
 
     switch: SwitchConfig
     link: LinkConfig
+    lanes: LanesConfig | None = None
 
     def __post_init__(self) -> None:
         sizes = ("flit_bytes", "min_packet_bytes", "max_packet_bytes")
@@ -49,6 +54,8 @@ class ChipConfig:
                 f"credit_bytes must be {self.link.flit_bytes} (flit_bytes) or more, "
                 f"not {self.link.credit_bytes}"
             )
+        if self.lanes:
+            self.check_lanes(self.lanes)
         least = self.room_for(self.link.permit_credits)
         if self.switch.limit < least:
             raise ValueError(
@@ -61,18 +68,40 @@ class ChipConfig:
                 f"queues together (permit_credits of the link), not {self.port_credits}"
             )
 
+    def check_lanes(self, lanes: LanesConfig) -> None:
+        """Refuse lanes that do not fit the link."""
+        if lanes.words_per_cycle != self.link.words_per_cycle:
+            raise ValueError(
+                f"lanes must have {self.link.words_per_cycle} words_per_cycle, as the link, "
+                f"not {lanes.words_per_cycle}"
+            )
+        if self.link.wire_cycles < lanes.latency_cycles:
+            least = lanes.cable_m(self.link.mhz)
+            raise ValueError(
+                f"length_m of the link must be {least:.4g} or more, the latency of the PCS, "
+                f"not {self.link.length_m:g}"
+            )
+
     @classmethod
     def of(cls, values: dict[str, Any]) -> "ChipConfig":
         """Inverse of ``dataclasses.asdict``."""
         return cls(
             switch=SwitchConfig(**values["switch"]),
             link=LinkConfig(**values["link"]),
+            lanes=LanesConfig(**values["lanes"]) if values["lanes"] else None,
         )
 
     @property
     def name(self) -> str:
         """How results and messages call it."""
         return self.switch.name
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """Events that each port counts, in the order of their places among its counters, and how
+        often each may happen in a cycle."""
+        found = dict.fromkeys(COUNTED, 1) | {"lost": self.link.window}
+        return found | (self.lanes.counted if self.lanes else {})
 
     @property
     def per_output(self) -> bool:
@@ -118,13 +147,13 @@ class ChipConfig:
         return min((flits - self.link.max_packet_flits) // self.credit_flits, most)
 
 
-def chip_of(config: SwitchConfig, **changes: object) -> ChipConfig:
+def chip_of(config: SwitchConfig, lanes: LanesConfig | None = None, **changes: Any) -> ChipConfig:
     """The chip of a switch; ``changes`` are those of ``link_of``.
 
     If buffers are too small for the credits with which a channel carries the full rate, they become
     the smallest powers of two that are not, with the shares that follow.
     """
-    link = link_of(config, **changes)
+    link = link_over(config, lanes, **changes) if lanes else link_of(config, **changes)
     credits = max(link.full_rate_credits, link.permit_credits)
     least = credits * (link.credit_bytes // link.flit_bytes) + link.max_packet_flits
     if config.limit < least:
@@ -136,4 +165,4 @@ def chip_of(config: SwitchConfig, **changes: object) -> ChipConfig:
             egress *= 2
         derived: dict[str, object] = {"reserve_flits": None, "limit_flits": None}
         config = replace(config, ingress_flits=ingress, egress_flits=egress, **derived)
-    return ChipConfig(switch=config, link=link)
+    return ChipConfig(switch=config, link=link, lanes=lanes)

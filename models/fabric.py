@@ -19,11 +19,20 @@ from models.chip import ChipModel
 from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.compiled import compiled
 from models.config import SwitchConfig
+from models.lines import Cable
 from models.link.config import DownPolicy
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
+from models.program import Program
 from models.record import flat
+from models.serdes.config import LanesConfig
+from models.serdes.multilane_pcs import (
+    MultilanePcsModel,
+    multilane_pcs_clock,
+    multilane_pcs_outputs,
+    pcs_of_links,
+)
 from models.traffic import (
     Sinks,
     Sources,
@@ -34,6 +43,7 @@ from models.traffic import (
     sources_drive,
     sources_taken,
 )
+from models.workload import expand, load
 
 __all__ = ["WRONG", "FabricRun", "FabricTrial"]
 
@@ -55,16 +65,27 @@ class FabricTrial:
         Of each chip, and of the links of hosts.
     chips : int
         1, or 2 with a cable between them.
-    frames : int
-        Packets of each host, as fast as its link takes them.
+    frames, gap : int
+        Packets of each host, so many cycles one behind the other; with 0 as fast as its link takes
+        them.
     flows : tuple of (int, int, int) triples
         Source, destination and class of packets, those of a host by turns; hosts that are no source
         are silent. If there are none, each host sends to the others, in all classes, at random.
     sizes : tuple of int
         Bytes of a packet, each as likely as the others; 16 or more, so that it has room for its
         number.
+    workload : str or None
+        A workload (``models.workload``) instead of ``frames``, ``flows`` and ``sizes``: its ranks
+        are hosts, those of even number at the first of two chips.
+    scale, packet_bytes
+        Of the workload, see ``models.workload.expand``.
     ber, burst, drop, duplicate
-        Of all cables both ways, see ``models.channel.ChannelModel``.
+        Of all cables both ways, see ``models.channel.ChannelModel``. With lanes ``ber`` and
+        ``burst`` are those of each, see ``models.lines.Lines``, and words are neither lost nor
+        doubled.
+    skew : int
+        With lanes: bits that one may be later than another. Each is as late as it happens, and they
+        are swapped.
     down : tuple of (int, int, int) triples
         A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
         cycles in which it is cut, first one and the one after the last.
@@ -88,12 +109,17 @@ class FabricTrial:
     config: ChipConfig
     chips: int = 1
     frames: int = 100
+    gap: int = 0
     flows: tuple[tuple[int, int, int], ...] = ()
     sizes: tuple[int, ...] = ()
+    workload: str | None = None
+    scale: float = 1.0
+    packet_bytes: int = 256
     ber: float = 0.0
     burst: int = 1
     drop: float = 0.0
     duplicate: float = 0.0
+    skew: int = 0
     down: tuple[tuple[int, int, int], ...] = ()
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
@@ -135,6 +161,13 @@ class FabricTrial:
                     f"down must have a cable, 0 to {self.cables - 1}, a first cycle and a later "
                     f"one, not {(cable, start, end)}"
                 )
+
+        lanes = self.config.lanes
+        if lanes and (self.drop or self.duplicate):
+            raise ValueError("drop and duplicate are of words, not of lanes: leave them 0")
+        most = lanes.most_skew if lanes else 0
+        if not 0 <= self.skew <= most:
+            raise ValueError(f"skew must be 0 to {most} bits, not {self.skew}")
 
         ports, most = self.config.switch.ports, (1 << TIMEOUT_BITS - 1) - 1
         for name in ("resets", "revives"):
@@ -193,12 +226,16 @@ class FabricTrial:
     def start(self) -> int:
         """Cycle of the first packets: by then all tables are swept and written."""
         switch = self.config.switch
-        return switch.endpoints + 256 + 4 * self.hosts * switch.ports + switch.queues
+        written = switch.endpoints + 256 + 4 * self.hosts * switch.ports + switch.queues
+        # Nobody looks at a link without a PCS for long: its packets would be given up.
+        return max(written, self.config.lanes.search_cycles if self.config.lanes else 0)
 
     def place(self, host: int) -> tuple[int, int]:
         """Chip and port of a host."""
         if self.chips == 1:
             return 0, host
+        if self.workload:
+            return host % 2, host // 2 + 1
         chip, number = divmod(host, self.config.switch.ports - 1)
         return chip, number + 1
 
@@ -314,16 +351,28 @@ class FabricRun:
         self.trial, self.traced, self.cycle, self.quiet = trial, traced, 0, 0
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
-        source, destination, traffic_class = trial.draw(rng)
         ports = trial.host_ports
-        self.packets = packets(
-            ports,
-            cycle=trial.start,
-            source=source,
-            destination=destination,
-            traffic_class=traffic_class,
-            length=rng.choice(trial.sizes, source.size),
-        )
+        self.program: Program | None = None
+        if trial.workload:
+            self.program = expand(
+                ports,
+                load(trial.workload),
+                scale=trial.scale,
+                packet_bytes=trial.packet_bytes,
+                start=trial.start,
+            )
+            self.packets = self.program.packets
+        else:
+            source, destination, traffic_class = trial.draw(rng)
+            number = np.arange(source.size) - np.searchsorted(source, source)
+            self.packets = packets(
+                ports,
+                cycle=trial.start + trial.gap * number,
+                source=source,
+                destination=destination,
+                traffic_class=traffic_class,
+                length=rng.choice(trial.sizes, source.size),
+            )
         line = line_of(ports, shaped=False)
         self.sources = Sources(ports, self.packets, line=line)
         self.sinks = Sinks(ports, self.packets, line=line, repeats=True, seed=trial.seed)
@@ -335,12 +384,19 @@ class FabricRun:
         self.traces: list[tuple[list, list]] = [([], []) for _ in self.chips]
         self.channel = ChannelModel(
             link,
-            seeds=[2 * trial.seed * trial.cables + n for n in range(2 * trial.cables)],
+            seeds=[]
+            if config.lanes
+            else [2 * trial.seed * trial.cables + n for n in range(2 * trial.cables)],
             ber=trial.ber,
             burst=trial.burst,
             drop=trial.drop,
             duplicate=trial.duplicate,
         )
+        self.cables: list[Cable] = []
+        self.pcs: list[MultilanePcsModel] = []  # of hosts
+        self.symbols = np.zeros(2, dtype=np.int64)  # corrected, and codewords that could not be
+        if config.lanes:
+            self.join_lanes(config.lanes)
         self.groups = [Group(self.hosts, [(2 * n + 1, 2 * n) for n in range(hosts)])]
         for number, chip in enumerate(self.chips):
             rows = [(2 * n, 2 * n + 1) for n in range(hosts) if trial.place(n)[0] == number]
@@ -382,6 +438,29 @@ class FabricRun:
             (channel.state, channel.rates, channel.inputs, channel.outputs),
             self.channels(),
         )
+
+    def join_lanes(self, lanes: LanesConfig) -> None:
+        """A PCS at each host, and the lines of all cables, in their order."""
+        trial, config = self.trial, self.trial.config
+        rng = np.random.default_rng([trial.seed, 4])
+        self.pcs = pcs_of_links(lanes, self.hosts)
+        ends = [
+            (self.pcs[host], self.chips[chip].pcs[port])
+            for host, (chip, port) in enumerate(map(trial.place, range(trial.hosts)))
+        ]
+        if trial.chips == 2:
+            ends.append((self.chips[0].pcs[0], self.chips[1].pcs[0]))
+        self.cables = [
+            Cable(
+                pair,
+                rng,
+                cycles=config.link.wire_cycles - lanes.latency_cycles,
+                skew=trial.skew,
+                error_rate=trial.ber,
+                burst=trial.burst,
+            )
+            for pair in ends
+        ]
 
     def channels(self) -> NDArray[np.int64]:
         """Channel by host, destination and class: the queue that it will be in at the chip."""
@@ -449,25 +528,32 @@ class FabricRun:
     def step(self) -> None:
         """One cycle of all."""
         channel, down = self.channel, self.channel.inputs.down
+        cut = {cable for cable, start, end in self.trial.down if start <= self.cycle < end}
         down[:] = 0
-        for cable, start, end in self.trial.down:
-            down[2 * cable : 2 * cable + 2] |= start <= self.cycle < end
+        for cable in cut:
+            down[2 * cable : 2 * cable + 2] = 1
         self.limit()
         self.reset()
         for chip in self.chips:  # reads one counter after the other
-            link, event = divmod(self.cycle, len(COUNTED))
+            link, event = divmod(self.cycle, len(self.trial.config.counted))
             chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
             chip.inputs.counter_event[0] = event
         for operator in self.operators:
             next(operator)
         fabric_drive(self.wires, self.cycle)
-        for group in self.groups:
-            group.hear(channel.outputs)
+        for pcs in self.pcs:
+            multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
+        if not self.cables:
+            for group in self.groups:
+                group.hear(channel.outputs)
         for chip in self.chips:
             chip.show()
         links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
-        for group in self.groups:
-            group.speak(channel.inputs)
+        if not self.cables:
+            for group in self.groups:
+                group.speak(channel.inputs)
+        for number, cable in enumerate(self.cables):
+            cable.pass_on(number in cut)
         before = self.delivered + self.told["discarded"]
         fabric_settle(self.wires, self.cycle)
         for n, chip in enumerate(self.chips):
@@ -485,6 +571,13 @@ class FabricRun:
             events = [getattr(group.model.outputs, f"events_{name}") for name in COUNTED]
             self.counts[n] += np.array(events).sum(axis=1)
         links_clock(self.hosts.blocks)
+        for pcs in self.pcs:
+            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+        for pcs in (*self.pcs, *(pcs for chip in self.chips for pcs in chip.pcs)):
+            if pcs.outputs.corrected_valid[0]:
+                self.symbols += pcs.outputs.corrected[0], pcs.outputs.bad[0]
+        if self.program:
+            self.program.advance(self.sinks, self.cycle)
         self.cycle += 1
         moved = self.delivered + self.told["discarded"] > before
         self.quiet = 0 if moved else self.quiet + 1
@@ -503,13 +596,18 @@ class FabricRun:
     def patience(self) -> int:
         """Cycles after which nothing comes any more, if nothing was delivered or discarded."""
         cut = max((end - start for _, start, end in self.trial.down), default=0)
-        timers = self.trial.config.link.replay_timer_cycles + self.trial.dead_output_timeout
-        return self.trial.start + 4 * timers + 2 * cut
+        config = self.trial.config
+        timers = config.link.replay_timer_cycles + self.trial.dead_output_timeout
+        search = config.lanes.search_cycles if config.lanes else 0
+        computes = int(self.program.nodes.time.max()) if self.program else 0
+        waits = self.trial.gap + 2 * cut + search + computes
+        return self.trial.start + 4 * timers + waits
 
     @property
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
-        return self.delivered == self.offered or self.quiet > self.patience
+        finished = self.program.done if self.program else self.delivered == self.offered
+        return finished or self.quiet > self.patience
 
     def met_a_dead_output(self, packet: Any) -> bool:
         """Whether an output by which a packet goes was dead for its class at some time."""
@@ -524,6 +622,8 @@ class FabricRun:
         ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken, and
         those for an output that was ``dead``; ``waiting`` were never taken. Of both those to a
         ``stopped`` buffer are counted apart.
+        With lanes ``bits_hit`` were wrong on them, ``symbols_corrected`` of codewords, and
+        ``codewords_bad`` could not be.
         ``given_up`` are frames and packets that links have reported as lost, of which some may have
         come.
         """
@@ -549,7 +649,11 @@ class FabricRun:
             "reordered": totals["reordered"],
             "corrupted": totals["corrupted"],
             **self.told,
+            "bits_hit": sum(cable.hits for cable in self.cables),
+            "symbols_corrected": int(self.symbols[0]),
+            "codewords_bad": int(self.symbols[1]),
             "cycles": self.cycle,
+            "collectives": self.program.results() if self.program else [],
             "counters": {
                 name: dict(zip(COUNTED, row.tolist(), strict=True))
                 for name, row in zip(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.serdes.config import LanesConfig
+from models.serdes.multilane_pcs import MultilanePcsModel
 
-__all__ = ["Lines"]
+__all__ = ["Cable", "Lines"]
 
 FAR = 1 << 60  # bits until something that never happens
 
@@ -94,3 +95,52 @@ class Lines:
             signal_ok[to] = to not in self.dead
             bits = 0 if to in self.dead else bits
             rx[to] = np.frombuffer(bits.to_bytes(8 * words, "little"), dtype=np.int64)
+
+
+class Cable:
+    """Lines both ways between two PCS.
+
+    Parameters
+    ----------
+    ends : two MultilanePcsModel
+        What it joins.
+    rng : numpy.random.Generator
+        All that is random.
+    cycles : int
+        Cycles that the bits of each lane are under way, at least.
+    skew : int
+        Bits that a lane may be later than another. Each is as late as it happens, and if there is
+        any skew they are swapped.
+    error_rate, burst
+        Of each lane, see :class:`Lines`.
+    """
+
+    def __init__(
+        self,
+        ends: tuple[MultilanePcsModel, MultilanePcsModel],
+        rng: np.random.Generator,
+        *,
+        cycles: int = 0,
+        skew: int = 0,
+        error_rate: float = 0.0,
+        burst: int = 1,
+    ):
+        lanes = ends[0].lanes
+        self.every, self.ways = set(range(lanes.lanes)), []
+        for sender, receiver in (ends, ends[::-1]):
+            delays = cycles * lanes.lane_bits + rng.integers(skew + 1, size=lanes.lanes)
+            order = rng.permutation(lanes.lanes).tolist() if skew else None
+            lines = Lines(lanes, rng, order, delays.tolist(), error_rate, burst=burst)
+            self.ways.append((lines, sender, receiver))
+
+    @property
+    def hits(self) -> int:
+        """Wrong bits so far."""
+        return sum(lines.hits for lines, _, _ in self.ways)
+
+    def pass_on(self, is_cut: bool) -> None:
+        """The bits of a cycle, from the outputs of each end to the inputs of the other."""
+        for lines, sender, receiver in self.ways:
+            lines.dead = self.every if is_cut else set()
+            i = receiver.inputs
+            lines.pass_on(sender.outputs.tx[0], i.rx[0], i.signal_ok[0])

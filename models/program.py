@@ -157,6 +157,8 @@ class Program:
     ----------
     computes : dict
         Rank that computes in each node that is one.
+    start : int
+        Cycle in which it begins.
 
     Members
     -------
@@ -174,6 +176,7 @@ class Program:
         packets: Packets,
         plan: Plan,
         computes: dict[int, int],
+        start: int = 0,
     ):
         self.config = config
         self.workload = workload
@@ -209,8 +212,8 @@ class Program:
             self.group[send.node] = first_of[step, send.source]
         self.computes = np.array([*computes.items()], dtype=np.int64).reshape(-1, 2)
         for node in np.flatnonzero(self.nodes.waits == 0):
-            if node_release(self.packets, self.nodes, node, 0):
-                node_end(self.packets, self.nodes, node, 0)
+            if node_release(self.packets, self.nodes, node, start):
+                node_end(self.packets, self.nodes, node, start)
 
     def advance(self, sinks: Sinks, cycle: int) -> None:
         """Call after ``sinks.taken(cycle, ...)``; what it releases starts in the next cycle."""

@@ -193,7 +193,12 @@ class _Expansion:
 
 
 def expand(
-    config: SwitchConfig, workload: Workload, *, scale: float = 1, packet_bytes: int = 256
+    config: SwitchConfig,
+    workload: Workload,
+    *,
+    scale: float = 1,
+    packet_bytes: int = 256,
+    start: int = 0,
 ) -> Program:
     """The packets of ``workload`` on ``config``, ready to run.
 
@@ -205,6 +210,8 @@ def expand(
     packet_bytes : int
         Payload of a packet; header and sequence number add 16. The last packet of a chunk is
         shorter, but not below ``min_packet_bytes``.
+    start : int
+        Cycle in which it begins.
 
     Raises
     ------
@@ -248,4 +255,5 @@ def expand(
         expansion.packets(packet_bytes),
         expansion.plan,
         expansion.computes,
+        start,
     )

@@ -3,21 +3,23 @@
 from functools import reduce
 from operator import and_, or_
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.link.config import DownPolicy, ReceiverState, SenderState
 from models.link.wire import COUNT_BITS, COUNTED
+from models.serdes.config import LANE_EVENTS, PCS_EVENTS
 from rtl.classifier import BrokenSignature, DropSignature, ProgramSignature
+from rtl.event_counters import EventCounters
 from rtl.isolator import Isolator
 from rtl.link.channel_map import ChannelMap
-from rtl.link.counters import LinkCounters
 from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.link.link import CreditControlSignature, Link, LinkEventsSignature
 from rtl.output_watchdog import OutputWatchdog
 from rtl.packet import HeaderLayout
+from rtl.serdes.multilane_pcs import MultilanePcs, PcsStatusSignature
 from rtl.switch import Switch
 
 __all__ = ["Chip", "CounterSignature", "MapSignature"]
@@ -26,14 +28,14 @@ __all__ = ["Chip", "CounterSignature", "MapSignature"]
 class CounterSignature(wiring.Signature):
     """In the cycle after, ``count`` tells how often ``event`` of the link ``link`` has happened.
 
-    Events are those of ``models.link.wire.COUNTED``; of another, or another link, it is 0.
+    Events are those of ``ChipConfig.counted``; of another, or another link, it is 0.
     """
 
-    def __init__(self, ports: int):
+    def __init__(self, ports: int, events: int):
         super().__init__(
             {
                 "link": Out(range(ports)),
-                "event": Out(range(len(COUNTED))),
+                "event": Out(range(events)),
                 "count": In(COUNT_BITS),
             }
         )
@@ -77,10 +79,19 @@ class Chip(wiring.Component):
 
     Members
     -------
+    tx, rx : Out, In(ArrayLayout(lane_bits, lanes)).array(ports)
+    signal_ok : In(1).array(ports, lanes)
+        As of :class:`rtl.serdes.multilane_pcs.MultilanePcs`. If the configuration has no lanes,
+        they are not there, nor is ``pcs``.
+    pcs : Out(PcsStatusSignature).array(ports)
+        What each PCS tells of itself.
     from_pcs : In(WordsSignature).array(ports)
     to_pcs : Out(stream.Signature(WordsLayout)).array(ports)
-    pcs_up, link_enable, policy, reconfigure, credit : In(...).array(ports)
-        As of :class:`rtl.link.link.Link`, where ``link_enable`` is ``enable``.
+    pcs_up : In(1).array(ports)
+        As of :class:`rtl.link.link.Link`, only if the configuration has no lanes.
+    link_enable, policy, reconfigure, credit : In(...).array(ports)
+        As of :class:`rtl.link.link.Link`, where ``link_enable`` is ``enable``. It enables the PCS,
+        too.
     enable, drain, inject, program
         As of :class:`rtl.switch.Switch`.
     reset : In(ports)
@@ -94,7 +105,7 @@ class Chip(wiring.Component):
         Replace an entry of the map of a link. Not ready while the maps are swept after reset;
         ready for ever if channels do not depend on outputs, and then of no effect.
     counter : In(CounterSignature)
-        Read one of the counters of the links, of which each has all.
+        Read one of the counters of the ports, of which each has all.
     drop, broken, accepted, delivered, errored, discarded, parity : Out
         As of :class:`rtl.switch.Switch`; a packet that is discarded in reset, before the switch, is
         not told of.
@@ -112,11 +123,23 @@ class Chip(wiring.Component):
     def __init__(self, config: ChipConfig):
         self.config = config
         switch, link, ports = config.switch, config.link, config.switch.ports
-        super().__init__(
-            {
+        if lanes := config.lanes:
+            line = data.ArrayLayout(lanes.lane_bits, lanes.lanes)
+            pins = {
+                "tx": Out(line).array(ports),
+                "rx": In(line).array(ports),
+                "signal_ok": In(1).array(ports, lanes.lanes),
+                "pcs": Out(PcsStatusSignature(lanes)).array(ports),
+            }
+        else:
+            pins = {
                 "from_pcs": In(WordsSignature(link)).array(ports),
                 "to_pcs": Out(stream.Signature(WordsLayout(link))).array(ports),
                 "pcs_up": In(1).array(ports),
+            }
+        super().__init__(
+            {
+                **pins,
                 "link_enable": In(1).array(ports),
                 "policy": In(DownPolicy).array(ports),
                 "reconfigure": In(1).array(ports),
@@ -129,7 +152,7 @@ class Chip(wiring.Component):
                 "revive": In(ports),
                 "program": In(ProgramSignature(ports)),
                 "map": In(MapSignature(ports)),
-                "counter": In(CounterSignature(ports)),
+                "counter": In(CounterSignature(ports, len(config.counted))),
                 "drop": Out(DropSignature()).array(ports),
                 "broken": Out(BrokenSignature()).array(ports),
                 "accepted": Out(ports),
@@ -164,11 +187,13 @@ class Chip(wiring.Component):
             m.submodules[f"link_{n}"] = link = Link(config.link)
             m.submodules[f"isolator_{n}"] = isolator = Isolator(config.switch)
             m.submodules[f"output_watchdog_{n}"] = watchdog = OutputWatchdog(config.switch)
-            connect(m, flipped(self.from_pcs[n]), link.from_pcs)
-            connect(m, link.to_pcs, flipped(self.to_pcs[n]))
+            self.join_pins(m, n, link)
             connect(m, flipped(self.credit[n]), link.credit)
-            m.submodules[f"counters_{n}"] = counters = LinkCounters(config.link)
-            connect(m, link.events, flipped(self.events[n]), counters.events)
+            counters = EventCounters(list(config.counted.values()))
+            m.submodules[f"counters_{n}"] = counters
+            connect(m, link.events, flipped(self.events[n]))
+            for place, event in enumerate(self.counted(n)):
+                m.d.comb += counters.events[place].eq(event)
             m.d.comb += counters.address.eq(self.counter.event)
             counts.append(Mux(asked == n, counters.count, 0))
             connect(m, link.o, isolator.from_link)
@@ -179,7 +204,6 @@ class Chip(wiring.Component):
             connect(m, switch.broken[n], flipped(self.broken[n]))
             m.d.comb += [
                 link.enable.eq(self.link_enable[n]),
-                link.pcs_up.eq(self.pcs_up[n]),
                 link.policy.eq(self.policy[n]),
                 link.reconfigure.eq(self.reconfigure[n]),
                 isolator.reset.eq(self.reset[n]),
@@ -242,3 +266,38 @@ class Chip(wiring.Component):
             self.map.ready.eq(ready[0] if ready else 1),
         ]
         return m
+
+    def join_pins(self, m: Module, n: int, link: Link) -> None:
+        """What is between a link and the pins of its port."""
+        lanes = self.config.lanes
+        if not lanes:
+            connect(m, flipped(self.from_pcs[n]), link.from_pcs)
+            connect(m, link.to_pcs, flipped(self.to_pcs[n]))
+            m.d.comb += link.pcs_up.eq(self.pcs_up[n])
+            return
+        m.submodules[f"pcs_{n}"] = pcs = MultilanePcs(lanes, self.config.link)
+        connect(m, pcs.o, link.from_pcs)
+        connect(m, link.to_pcs, pcs.i)
+        m.d.comb += [
+            link.pcs_up.eq(pcs.up),
+            pcs.enable.eq(self.link_enable[n]),
+            pcs.rx.eq(self.rx[n]),
+            Cat(*pcs.signal_ok).eq(Cat(*self.signal_ok[n])),
+            self.tx[n].eq(pcs.tx),
+        ]
+        status = PcsStatusSignature(lanes)
+        for mine, its in zip(status.flatten(self.pcs[n]), status.flatten(pcs), strict=True):
+            m.d.comb += mine[2].eq(its[2])
+
+    def counted(self, n: int) -> list[ValueLike]:
+        """What a port counts, in the order of ``ChipConfig.counted``."""
+        found = [getattr(self.events[n], name) for name in COUNTED]
+        if self.config.lanes:
+            pcs = self.pcs[n]
+            came = pcs.corrected_valid
+            found += [getattr(pcs, name) for name in PCS_EVENTS]
+            found += [came, came & pcs.bad]
+            for lane in range(self.config.lanes.lanes):
+                found += [getattr(pcs, name)[lane] for name in LANE_EVENTS]
+            found.append(Mux(came, pcs.corrected, 0))
+        return found

@@ -581,6 +581,160 @@ def link(
     return run(trial, engine=engine, as_json=as_json, output=output)
 
 
+@main.command()
+@click.option(
+    "--config",
+    type=Configuration(),
+    default="NODE",
+    show_default=True,
+    help="Of each chip: " + ", ".join(NAMED) + ", or a TOML file.",
+)
+@click.option(
+    "--chips",
+    type=click.Choice(["1", "2"]),
+    default="2",
+    show_default=True,
+    help="Chips; two have a cable between them, at their ports 0.",
+)
+@click.option(
+    "--ports",
+    type=click.IntRange(min=2),
+    help="Ports of each chip. By default as many as the ranks of the workload need, or those of "
+    "the configuration.",
+)
+@click.option(
+    "--workload",
+    metavar="NAME|FILE",
+    help="Workload whose ranks are the hosts, by turns at the one chip and the other, as in "
+    "`lingyun sim`. Without it each host sends at random to the others.",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=4096.0,
+    show_default=True,
+    help="Divides sizes and times of the workload.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="Without a workload: packets of each host.",
+)
+@click.option(
+    "--lanes",
+    type=click.Choice(["none", "1", "2", "4", "8"]),
+    default="4",
+    show_default=True,
+    help="Lanes of each port; none: words of the links are on the cables, without a PCS.",
+)
+@click.option(
+    "--fec",
+    type=click.Choice(["none", "rs272", "rs544"]),
+    default="rs272",
+    show_default=True,
+    help="Code for forward error correction.",
+)
+@click.option(
+    "--ber",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=1e-5,
+    show_default=True,
+    help="Probability that an error begins at a bit of a lane, before the code.",
+)
+@click.option(
+    "--skew",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Bits that a lane may be later than another; lanes are swapped, too.",
+)
+@click.option(
+    "--length-m",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Length of each cable, 5 ns a metre.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Everything random comes from it.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["model", "both"]),
+    default="model",
+    show_default=True,
+    help="both: then the RTL of each chip gets what its model got, and all its pins are compared "
+    "in every cycle.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, nothing else.")
+@click.option("--output", type=Folder(), help="Folder for results.json.  [default: build/fabric]")
+def fabric(
+    config: SwitchConfig,
+    chips: str,
+    ports: int | None,
+    lanes: str,
+    fec: str,
+    skew: int,
+    length_m: float,
+    engine: str,
+    as_json: bool,
+    output: Path | None,
+    workload: str | None,
+    **chances: Any,
+) -> int:
+    """Join chips and hosts by cables, send packets, and show what came of them.
+
+    Each chip is a switch with a link and a PCS at each port; hosts have both, too. Every packet is
+    checked: delivered once, intact, in order. The exit status is 1 if one was not, or if model and
+    RTL differ in any cycle. Some hundred cycles a second with lanes, so take a large --scale.
+
+    \b
+    Examples:
+      lingyun fabric --workload moe-ep8                    8 ranks at two chips, 4 lanes, RS272
+      lingyun fabric --workload dense-tp8 --fec rs544 --ber 1e-4 --skew 200
+      lingyun fabric --config TINY --lanes 2 --ber 1e-3 --engine both    RTL against it, every pin
+      lingyun fabric --lanes none --frames 1000            words of the links on the cables
+    """
+    if engine != "model":
+        need(*COMPILER)
+    if lanes == "none" and skew:
+        raise click.UsageError("--skew is of lanes: choose some with --lanes, too")
+    from models.chip_config import chip_of
+    from models.fabric import FabricTrial
+    from models.link.config import link_of
+    from models.serdes.config import lanes_of
+    from models.workload import load
+    from sim.fabric import run
+
+    if workload and ports is None:
+        # Port 0 of two chips is for the other.
+        ranks = load(workload).ranks
+        ports = max(2, ranks) if chips == "1" else -(-ranks // 2) + 1
+    if ports not in (None, config.ports):
+        config = config.with_(name=f"{config.name}-{ports}", ports=ports)
+    through = None
+    if lanes != "none":
+        through = lanes_of(link_of(config), int(lanes), fec)
+        options = {"length_m": length_m, "skew": skew}
+    else:
+        options = {"length_m": length_m}
+    trial = FabricTrial(
+        config=chip_of(config, through, **options),
+        chips=int(chips),
+        workload=str(Path(workload).resolve())
+        if workload and Path(workload).is_file()
+        else workload,
+        skew=skew,
+        **chances,
+    )
+    return run(trial, engine=engine, as_json=as_json, output=output)
+
+
 @main.command(epilog=ready_sweeps())
 @click.argument("sweep", type=SweepFile(), metavar="NAME|FILE")
 @click.option(

@@ -39,13 +39,13 @@ from rtl.class_arbiter import ClassArbiter
 from rtl.classifier import Classifier
 from rtl.counters import Counters
 from rtl.egress import Egress
+from rtl.event_counters import EventCounters
 from rtl.generator import Generator
 from rtl.ingress import Ingress
 from rtl.isolator import Isolator
 from rtl.link.arrivals import Arrivals
 from rtl.link.channel_map import ChannelMap
 from rtl.link.control_words import ControlWords
-from rtl.link.counters import LinkCounters
 from rtl.link.credit_frame import CreditFrameReceiver, CreditFrameSender
 from rtl.link.credit_receiver import CreditReceiver
 from rtl.link.credit_sender import CreditSender
@@ -287,7 +287,12 @@ CHECKS: dict[str, Callable[[], object]] = {
     "chip bench, cut packets": lambda: run_bench(
         "chip", Chip(CUT.config), CUT.config, extra_env={"FABRIC_TRIAL": CUT.dump()}
     ),
-    "link_counters bench": lambda: run_bench("link_counters", LinkCounters(RETRY), RETRY),
+    "event_counters bench": lambda: run_bench(
+        "event_counters",
+        EventCounters([1, 1, 9, 1, 1]),
+        TINY,
+        extra_env={"EVENTS_MOST": "[1, 1, 9, 1, 1]"},
+    ),
     "output_watchdog bench": lambda: run_bench(
         "output_watchdog", OutputWatchdog(TINY), TINY, cycles=4000
     ),
@@ -1543,28 +1548,28 @@ FAULTS = (
         check="chip bench, dead output",
     ),
     Fault(
-        name="link-counters-turn",
+        name="event-counters-turn",
         meaning="an event that comes in the turn of its count is lost",
-        file="rtl/link/counters.py",
+        file="rtl/event_counters.py",
         old="recent[n].eq(Mux(turn == n, 0, recent[n]) + event)",
         new="recent[n].eq(Mux(turn == n, 0, recent[n] + event))",
-        check="link_counters bench",
+        check="event_counters bench",
     ),
     Fault(
-        name="link-counters-old",
+        name="event-counters-old",
         meaning="counts go on from before a reset",
-        file="rtl/link/counters.py",
+        file="rtl/event_counters.py",
         old="Mux(first_round, 0, own.data)",
         new="own.data",
-        check="link_counters bench",
+        check="event_counters bench",
     ),
     Fault(
-        name="link-counters-recent",
+        name="event-counters-recent",
         meaning="who reads does not get what came since the last turn",
-        file="rtl/link/counters.py",
+        file="rtl/event_counters.py",
         old="Mux(known, read.data, 0) + Array(recent)[self.address]",
         new="Mux(known, read.data, 0)",
-        check="link_counters bench",
+        check="event_counters bench",
     ),
     Fault(
         name="chip-counter",

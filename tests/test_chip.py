@@ -9,6 +9,7 @@ from models.config import NODE, PROTO, RACK, TINY, SwitchConfig
 from models.fabric import WRONG, FabricRun, FabricTrial
 from models.link.config import link_of
 from models.link.theory import error_free
+from models.serdes.config import lanes_of, link_over
 from rtl.chip import Chip
 from sim.verilator import run_bench
 
@@ -33,6 +34,20 @@ MANY = SwitchConfig(  # 48 queues
     endpoints=8,
 )
 CLASSES = ChipConfig(switch=MANY, link=link_of(MANY))
+FEW_LANES = {"marker_codewords": 8, "skew_rows": 6}
+
+
+def with_lanes(switch: SwitchConfig, lanes: int, fec: str) -> ChipConfig:
+    """A chip whose pins are symbols on lanes; its buffers suffice for the fewest credits."""
+    found = lanes_of(link_of(switch), lanes, fec, **FEW_LANES)
+    return ChipConfig(switch=switch, link=link_over(switch, found), lanes=found)
+
+
+# Errors before the code: some codewords have more than it corrects.
+NOISY = [
+    (with_lanes(FEW.switch, 2, "rs272"), {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)}),
+    (with_lanes(SHORT, 4, "rs272"), {"ber": 1.5e-3, "skew": 20, "sizes": (64, 65, 300)}),
+]
 CASES = [(FEW, BAD), (ChipConfig(switch=SHORT, link=link_of(SHORT)), WORSE)]
 
 
@@ -74,6 +89,20 @@ def test_model_of_a_reset_port_harms_no_other(port):
 def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
     start = FabricTrial(config=config, chips=2).start
     replay(config, chips=2, frames=40, drain=0.2, resets=((1, 0, start + 700),), **bad)
+
+
+@pytest.mark.verilator
+@pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512"])
+def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
+    """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset."""
+    start = FabricTrial(config=config, chips=2).start
+    trial = {"chips": 2, "frames": 40, **noisy, "resets": ((1, 1, start + 700),)}
+    trial["down"] = ((0, start + 400, start + 500),)
+    found = results(config, **trial)
+    assert found["delivered"] + found["reset"] == found["offered"] and not found["dropped"]
+    assert found["symbols_corrected"] > 100 and found["codewords_bad"] > 3
+    assert sum(counters["tx_replay"] for counters in found["counters"].values())
+    replay(config, **trial)
 
 
 @pytest.mark.verilator

@@ -20,6 +20,7 @@ VERBS = [
     "unit",
     "sim",
     "link",
+    "fabric",
     "sweep",
     "point",
     "report",

@@ -5,11 +5,15 @@ from enum import IntEnum
 from math import ceil, gcd
 from typing import Any
 
+from models.config import SwitchConfig
+from models.link.config import NS_PER_METRE, LinkConfig, link_of
+
 __all__ = [
     "BAD_CODEWORDS",
     "FIELD_POLYNOMIAL",
     "HEADER_BITS",
     "HIGH_BER_HEADERS",
+    "LANE_EVENTS",
     "LOCK_HEADERS",
     "LOST_HEADERS",
     "MARKER",
@@ -17,6 +21,7 @@ __all__ = [
     "MARKER_LOST",
     "MARKER_SYMBOLS",
     "PAYLOAD_BITS",
+    "PCS_EVENTS",
     "PLAIN",
     "PRBS_LOCK_BITS",
     "PRBS_LOST_ERRORS",
@@ -32,6 +37,8 @@ __all__ = [
     "LaneConfig",
     "LanesConfig",
     "Prbs",
+    "lanes_of",
+    "link_over",
 ]
 
 # A block of 64b/66b: a sync header, first on the line, and a payload. Words of the line to and from
@@ -98,6 +105,12 @@ class Prbs(IntEnum):
 # first on the line, is the coefficient of x^0.
 SYMBOL_BITS = 10
 FIELD_POLYNOMIAL = 0x409
+
+# What a PCS of several lanes tells of as it happens, and of each lane.
+PCS_EVENTS = (
+    *("lost", "expired", "condemned", "disordered", "skewed", "slipped", "starved", "overrun"),
+)
+LANE_EVENTS = ("marker_wrong", "parity_wrong")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,6 +378,11 @@ class LanesConfig:
         return -(-MARKER_SYMBOLS // self.row_symbols)
 
     @property
+    def most_skew(self) -> int:
+        """Bits that a lane may be later than another: a row waits to be taken, and one comes."""
+        return (self.skew_rows - 2) * self.row_bits
+
+    @property
     def mapper_limit(self) -> int:
         """Bits that may wait for groups where a unit comes. Words come steadily, and behind a
         message none of them goes for as long as parity takes."""
@@ -390,11 +408,34 @@ class LanesConfig:
             cycles += self.code.groups * row / self.row_groups + 2
         return ceil(cycles)
 
+    def cable_m(self, mhz: float, skew: int = 0) -> float:
+        """Metres of cable in which a word would be as long as in the PCS and ``skew`` bits of
+        lanes that wait for each other."""
+        cycles = self.latency_cycles + skew / self.lane_bits
+        return cycles * 1e3 / mhz / NS_PER_METRE
+
+    @property
+    def period_cycles(self) -> int:
+        """From a marker to the next, rounded up."""
+        return ceil((self.data_rows + self.marker_rows) * self.row_bits / self.lane_bits)
+
     @property
     def search_cycles(self) -> int:
         """Time for a search: it takes two markers from anywhere on, and twice that is enough."""
-        period = (self.data_rows + self.marker_rows) * self.row_bits
-        return 4 * ceil(period / self.lane_bits)
+        return 4 * self.period_cycles
+
+    @property
+    def counted(self) -> dict[str, int]:
+        """Events that are counted, and how often each may happen in a cycle.
+
+        Those of the PCS, named ``pcs_...``, are its outputs; those of lanes, too.
+        """
+        found = dict.fromkeys(f"pcs_{name}" for name in PCS_EVENTS)
+        found |= dict.fromkeys(("codewords", "codewords_bad"))
+        found |= dict.fromkeys(
+            f"lane_{lane}_{name}" for lane in range(self.lanes) for name in LANE_EVENTS
+        )
+        return dict.fromkeys(found, 1) | {"symbols_corrected": self.code.correctable}
 
     @property
     def late_units(self) -> int:
@@ -407,3 +448,25 @@ class LanesConfig:
         blocks = TRANSCODED_BLOCKS * (self.message_bits // TRANSCODED_BITS)
         symbols = self.code.symbols * self.words_per_cycle
         return symbols * SYMBOL_BITS // (blocks * self.lanes)
+
+
+def lanes_of(link: LinkConfig, lanes: int, fec: str, **changes: Any) -> LanesConfig:
+    """So many lanes for the words of a link."""
+    config = LanesConfig(
+        name=f"{link.name}-{lanes}-{fec}",
+        words_per_cycle=link.words_per_cycle,
+        lanes=lanes,
+        fec=fec,
+    )
+    return config.with_(**changes)
+
+
+def link_over(
+    config: SwitchConfig, lanes: LanesConfig, skew: int = 0, length_m: float = 5, **changes: Any
+) -> LinkConfig:
+    """The link at each port of a switch, over a PCS, ``skew`` bits and so many metres of cable.
+
+    To its buffers and timers the PCS is a longer cable; ``changes`` are those of ``link_of``.
+    """
+    link = link_of(config, **changes)
+    return link.with_(length_m=length_m + lanes.cable_m(link.mhz, skew))

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.compiled import compiled, inner
 from models.link.config import LinkConfig
+from models.link.link import LinkModel
 from models.link.wire import IDLE
 from models.record import allocate
 from models.serdes.block_coder import (
@@ -74,6 +75,8 @@ __all__ = [
     "MultilanePcsOutputs",
     "multilane_pcs_clock",
     "multilane_pcs_outputs",
+    "multilane_pcs_shapes",
+    "pcs_of_links",
     "word_cycles",
 ]
 
@@ -334,22 +337,34 @@ def multilane_pcs_clock(numbers, parts, inputs):
     receiver_clock(numbers, parts, inputs)
 
 
+def multilane_pcs_shapes(lanes: LanesConfig, link: LinkConfig) -> list[dict[str, tuple[int, ...]]]:
+    """Shapes of inputs and of outputs; axis 0 is the instance, of which there is one."""
+    words, count = link.words_per_cycle, lanes.lanes
+    control = -(-words // 8)
+    line = 1, count, -(-lanes.lane_bits // 64)
+    wide = {"tx": line, "rx": line}
+    wide |= dict.fromkeys(("i_payload_data", "o_words_data"), (1, words))
+    wide |= dict.fromkeys(("i_payload_control", "o_words_control"), (1, control))
+    each = "locked", "number", "marker_wrong", "parity_wrong", "signal_ok"
+    wide |= dict.fromkeys(each, (1, count))
+    return [
+        {name: wide.get(name, (1,)) for name in kind._fields}
+        for kind in (MultilanePcsInputs, MultilanePcsOutputs)
+    ]
+
+
 class MultilanePcsModel:
     """One of it."""
 
     def __init__(self, lanes: LanesConfig, link: LinkConfig):
         self.lanes, self.link = lanes, link
-        words, count = link.words_per_cycle, lanes.lanes
-        control = -(-words // 8)
-        line = 1, count, -(-lanes.lane_bits // 64)
-        wide = {"tx": line, "rx": line}
-        wide |= dict.fromkeys(("i_payload_data", "o_words_data"), (1, words))
-        wide |= dict.fromkeys(("i_payload_control", "o_words_control"), (1, control))
-        each = "locked", "number", "marker_wrong", "parity_wrong", "signal_ok"
-        wide |= dict.fromkeys(each, (1, count))
         self.inputs, self.outputs = (
-            allocate(kind, {name: wide.get(name, (1,)) for name in kind._fields})
-            for kind in (MultilanePcsInputs, MultilanePcsOutputs)
+            allocate(kind, shapes)
+            for kind, shapes in zip(
+                (MultilanePcsInputs, MultilanePcsOutputs),
+                multilane_pcs_shapes(lanes, link),
+                strict=True,
+            )
         )
         self.reset()
 
@@ -412,6 +427,31 @@ class MultilanePcsModel:
         multilane_pcs_outputs(self.numbers, self.parts, self.outputs)
         multilane_pcs_clock(self.numbers, self.parts, self.inputs)
         return self.outputs
+
+
+def pcs_of_links(lanes: LanesConfig, links: LinkModel) -> list[MultilanePcsModel]:
+    """A PCS at each end of links, whose words are those of the link: what joins them is one array.
+
+    Its outputs come before those of the link, its clock edge behind them.
+    """
+    found, i, o = [], links.inputs, links.outputs
+    for n in range(links.instances):
+        model, row = MultilanePcsModel(lanes, links.config), slice(n, n + 1)
+        model.inputs = model.inputs._replace(
+            enable=i.enable[row],
+            i_valid=o.to_pcs_valid[row],
+            i_payload_data=o.to_pcs_payload_data[row],
+            i_payload_control=o.to_pcs_payload_control[row],
+        )
+        model.outputs = model.outputs._replace(
+            up=i.pcs_up[row],
+            i_ready=i.to_pcs_ready[row],
+            o_valid=i.from_pcs_valid[row],
+            o_words_data=i.from_pcs_words_data[row],
+            o_words_control=i.from_pcs_words_control[row],
+        )
+        found.append(model)
+    return found
 
 
 def word_cycles(lanes: LanesConfig, link: LinkConfig, periods: int = 5) -> list[int]:

@@ -22,7 +22,35 @@ from rtl.serdes.scrambler import Descrambler, Scrambler
 from rtl.serdes.training import Training, TrainingState
 from rtl.serdes.transcoder import ReverseTranscoder, Transcoder
 
-__all__ = ["MultilanePcs"]
+__all__ = ["MultilanePcs", "PcsStatusSignature"]
+
+
+class PcsStatusSignature(wiring.Signature):
+    """What a PCS tells of itself, as in :class:`MultilanePcs`."""
+
+    def __init__(self, lanes: LanesConfig):
+        count = lanes.lanes
+        super().__init__(
+            {
+                "up": Out(1),
+                "state": Out(TrainingState),
+                "locked": Out(1).array(count),
+                "number": Out(range(MAX_LANES)).array(count),
+                "marker_wrong": Out(1).array(count),
+                "parity_wrong": Out(1).array(count),
+                "disordered": Out(1),
+                "skewed": Out(1),
+                "slipped": Out(1),
+                "lost": Out(1),
+                "expired": Out(1),
+                "condemned": Out(1),
+                "starved": Out(1),
+                "overrun": Out(1),
+                "corrected_valid": Out(1),
+                "corrected": Out(range(lanes.code.correctable + 1)),
+                "bad": Out(1),
+            }
+        )
 
 
 class MultilanePcs(wiring.Component):
@@ -90,23 +118,7 @@ class MultilanePcs(wiring.Component):
                 "rx": In(line),
                 "signal_ok": In(1).array(count),
                 "o": Out(WordsSignature(link)),
-                "up": Out(1),
-                "state": Out(TrainingState),
-                "locked": Out(1).array(count),
-                "number": Out(range(MAX_LANES)).array(count),
-                "marker_wrong": Out(1).array(count),
-                "parity_wrong": Out(1).array(count),
-                "disordered": Out(1),
-                "skewed": Out(1),
-                "slipped": Out(1),
-                "lost": Out(1),
-                "expired": Out(1),
-                "condemned": Out(1),
-                "starved": Out(1),
-                "overrun": Out(1),
-                "corrected_valid": Out(1),
-                "corrected": Out(range(lanes.code.correctable + 1)),
-                "bad": Out(1),
+                **PcsStatusSignature(lanes).members,
             }
         )
 

@@ -1,0 +1,67 @@
+"""The chip with its lanes: how long a packet is on its way through it, layer by layer."""
+
+from statistics import median
+
+import numpy as np
+
+from models.chip_config import ChipConfig, chip_of
+from models.config import NODE
+from models.fabric import FabricRun, FabricTrial
+from models.link.config import HOP_CYCLES, link_of
+from models.serdes.config import lanes_of
+from models.serdes.multilane_pcs import word_cycles
+from sim.bench.check import Check
+from sim.bench.runner import Runner
+
+__all__ = ["chip"]
+
+LANES = 4
+FRAMES = 120
+GAP = 500  # cycles between packets: each is alone
+SALE_NS, TARGET_NS = 250, 150  # the fastest chip on sale, and what is wanted of 25 Tbit/s
+
+
+def layers(config: ChipConfig) -> dict[str, float]:
+    """Cycles of each layer from the pins of a chip to its pins, in the median."""
+    assert config.lanes
+    pcs = float(median(word_cycles(config.lanes, config.link)))
+    return {"PCS": pcs, "link": HOP_CYCLES, "switch": config.switch.latency}
+
+
+def measured(fec: str) -> tuple[dict[str, float], float, float]:
+    """Layers; cycles from a host to another through the chip; and the same by layers."""
+    link = link_of(NODE)
+    lanes = lanes_of(link, LANES, fec, marker_codewords=40)
+    config = chip_of(NODE, lanes)
+    trial = FabricTrial(
+        config=config, chips=1, frames=FRAMES, gap=GAP, flows=((0, 1, 0),), sizes=(64,)
+    )
+    run = FabricRun(trial)
+    while not run.done:
+        run.step()
+    delays = np.array(run.packets.departed) - np.array(run.packets.injected)
+    found, cable = layers(config), config.link.wire_cycles - lanes.latency_cycles
+    sums = 2 * (found["PCS"] + found["link"] + cable) + found["switch"]
+    return found, float(np.median(delays)), sums
+
+
+def chip(runner: Runner) -> list[Check]:
+    """From pin to pin without load, for each code."""
+    checks = []
+    codes = ("none", "rs272", "rs544")
+    for fec, (found, through, sums) in zip(
+        codes, runner.spread(measured, list(codes)), strict=True
+    ):
+        name, ns = f"NODE, {LANES} lanes, {fec}", 1e3 / link_of(NODE).mhz
+        for layer, cycles in found.items():
+            checks.append(Check(f"{name}: {layer}, ns", cycles * ns, note=f"{cycles:g} cycles"))
+        whole = sum(found.values())
+        checks += [
+            Check(f"{name}: pin to pin, ns", whole * ns, "<=", TARGET_NS, f"{whole:g} cycles"),
+            Check(
+                f"{name}: host to host through a chip, cycles off the sum of layers",
+                through - sums,
+                note=f"{through:g} cycles, {through * ns:.0f} ns, with 2 cables of 5 m",
+            ),
+        ]
+    return checks
