@@ -352,16 +352,16 @@ class FabricRun:
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
         ports = trial.host_ports
-        self.program: Program | None = None
+        self.workload: Program | None = None
         if trial.workload:
-            self.program = expand(
+            self.workload = expand(
                 ports,
                 load(trial.workload),
                 scale=trial.scale,
                 packet_bytes=trial.packet_bytes,
                 start=trial.start,
             )
-            self.packets = self.program.packets
+            self.packets = self.workload.packets
         else:
             source, destination, traffic_class = trial.draw(rng)
             number = np.arange(source.size) - np.searchsorted(source, source)
@@ -576,8 +576,8 @@ class FabricRun:
         for pcs in (*self.pcs, *(pcs for chip in self.chips for pcs in chip.pcs)):
             if pcs.outputs.corrected_valid[0]:
                 self.symbols += pcs.outputs.corrected[0], pcs.outputs.bad[0]
-        if self.program:
-            self.program.advance(self.sinks, self.cycle)
+        if self.workload:
+            self.workload.advance(self.sinks, self.cycle)
         self.cycle += 1
         moved = self.delivered + self.told["discarded"] > before
         self.quiet = 0 if moved else self.quiet + 1
@@ -599,14 +599,14 @@ class FabricRun:
         config = self.trial.config
         timers = config.link.replay_timer_cycles + self.trial.dead_output_timeout
         search = config.lanes.search_cycles if config.lanes else 0
-        computes = int(self.program.nodes.time.max()) if self.program else 0
+        computes = int(self.workload.nodes.time.max()) if self.workload else 0
         waits = self.trial.gap + 2 * cut + search + computes
         return self.trial.start + 4 * timers + waits
 
     @property
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
-        finished = self.program.done if self.program else self.delivered == self.offered
+        finished = self.workload.done if self.workload else self.delivered == self.offered
         return finished or self.quiet > self.patience
 
     def met_a_dead_output(self, packet: Any) -> bool:
@@ -653,7 +653,7 @@ class FabricRun:
             "symbols_corrected": int(self.symbols[0]),
             "codewords_bad": int(self.symbols[1]),
             "cycles": self.cycle,
-            "collectives": self.program.results() if self.program else [],
+            "collectives": self.workload.results() if self.workload else [],
             "counters": {
                 name: dict(zip(COUNTED, row.tolist(), strict=True))
                 for name, row in zip(

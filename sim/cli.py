@@ -711,6 +711,8 @@ def fabric(
     from models.workload import load
     from sim.fabric import run
 
+    if workload and Path(workload).is_file():
+        workload = str(Path(workload).resolve())  # a bench runs in another folder
     if workload and ports is None:
         # Port 0 of two chips is for the other.
         ranks = load(workload).ranks

@@ -56,8 +56,12 @@ def run(
             while not going.done:
                 going.step()
                 if going.cycle % TELL == 0:
-                    at = {"completed": going.delivered, "cycle": going.cycle}
-                    progress.update(task, description="delivered", **at)
+                    progress.update(
+                        task,
+                        description="delivered",
+                        completed=going.delivered,
+                        cycle=going.cycle,
+                    )
         except KeyboardInterrupt:
             pass
     results = {

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.bench.check import Check, table
+from sim.bench.chip import chip
 from sim.bench.delay import delay
 from sim.bench.fairness import fairness
 from sim.bench.fec import fec
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Callable[[Runner], list[Check]]] = {
     "incast": incast,
     "link": link,
     "fec": fec,
+    "chip": chip,
     "speed": speed,
     "model": model,
     "rack": rack,

@@ -16,6 +16,7 @@ from sim.bench.runner import Runner
 __all__ = ["chip"]
 
 LANES = 4
+CODES = ("none", "rs272", "rs544")
 FRAMES = 120
 GAP = 500  # cycles between packets: each is alone
 SALE_NS, TARGET_NS = 250, 150  # the fastest chip on sale, and what is wanted of 25 Tbit/s
