@@ -1,17 +1,20 @@
-"""The lanes between two PCS: skew in bits, another order, wrong bits, and no signal.
+"""The lanes between two PCS: clocks, skew in bits, another order, wrong bits, and no signal.
 
 Lines are no hardware, as :mod:`models.channel`, which is the same one layer higher: words.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from models.serdes.config import LanesConfig
+from models.serdes.config import CORE_PPM, LanesConfig
 from models.serdes.multilane_pcs import MultilanePcsModel
 
-__all__ = ["Cable", "Lines"]
+__all__ = ["MILLION", "Cable", "Lines"]
 
+MILLION = 1_000_000
 FAR = 1 << 60  # bits until something that never happens
 
 
@@ -35,9 +38,20 @@ class Lines:
         Bits from the first to the last one that an error hits, of those between one in two.
     dead : set of int
         Lanes, of the far end, that are zero and have no signal.
+    polarity : set of int
+        Lanes, of the far end, whose two wires are swapped: all bits are inverted.
+    ppm : int
+        So many parts per million is the clock of the lines slower than that of both ends, 0 to
+        999,999: of a million cycles, so many have no word, evenly spread. It is that of the sending
+        end, which receivers recover from each lane.
+    phases : list of int or None
+        How much later the recovered clock of each lane, of the far end, ticks, in millionths of a
+        word: 0 to 1,000,000. With any but 0 a word may come a cycle later.
 
     Attributes
     ----------
+    tx_ready : bool
+        The lines take the word of the next :meth:`pass_on`.
     hits : int
         Wrong bits so far.
     """
@@ -49,9 +63,20 @@ class Lines:
     error_rate: float = 0.0
     burst: int = 1
     dead: set[int] = field(default_factory=set)
+    polarity: set[int] = field(default_factory=set)
+    ppm: int = 0
+    phases: list[int] | None = None
 
     def __post_init__(self):
         lanes = self.config.lanes
+        if not 0 <= self.ppm < MILLION:
+            raise ValueError(f"ppm must be 0 to {MILLION - 1}, not {self.ppm}")
+        for phase in self.phases or []:
+            if not 0 <= phase <= MILLION:
+                raise ValueError(f"phases must be 0 to {MILLION} each, not {phase}")
+        self.coming: list[deque[int]] = [deque() for _ in range(lanes)]
+        self.passed = 0  # cycles
+        self.tx_ready = self.ticks(0)
         self.hits, self.past = 0, [0] * lanes
         self.drawn, self.next = self.error_rate, [self.gap() for _ in range(lanes)]
         self.harm = [0] * lanes  # of bursts that go on
@@ -79,22 +104,45 @@ class Lines:
         self.hits += hit.bit_count()
         return hit
 
-    def pass_on(self, tx: np.ndarray, rx: np.ndarray, signal_ok: np.ndarray) -> None:
-        """The bits of a cycle: ``tx`` of one end to ``rx`` and ``signal_ok`` of the other."""
-        if self.drawn != self.error_rate:  # it has been changed
-            self.drawn, self.next = self.error_rate, [self.gap() for _ in self.next]
-        width, words = self.config.lane_bits, rx.shape[1]
-        mask = (1 << width) - 1
+    def ticks(self, phase: int) -> bool:
+        """A clock of the lines that is so much late ends a word in this cycle."""
+        before = self.passed * (MILLION - self.ppm) - phase
+        return before // MILLION < (before + MILLION - self.ppm) // MILLION > 0
+
+    def take(self, tx: np.ndarray) -> None:
+        """A word of each lane sets out."""
+        width = self.config.lane_bits
         for lane in range(self.config.lanes):
             to = self.order[lane] if self.order else lane
             delay = self.delays[lane] if self.delays else 0
             self.past[lane] |= int.from_bytes(tx[lane].tobytes(), "little") << delay
-            bits = self.past[lane] & mask
+            bits = self.past[lane] & (1 << width) - 1
             self.past[lane] >>= width
             bits ^= self.wrong(lane)
+            if to in self.polarity:
+                bits ^= (1 << width) - 1
+            self.coming[to].append(0 if to in self.dead else bits)
+
+    def pass_on(
+        self, tx: np.ndarray, rx: np.ndarray, rx_valid: np.ndarray, signal_ok: np.ndarray
+    ) -> None:
+        """A cycle: ``tx`` of one end to ``rx``, ``rx_valid`` and ``signal_ok`` of the other.
+
+        The word on ``tx`` is taken if ``tx_ready`` was true before.
+        """
+        if self.drawn != self.error_rate:  # it has been changed
+            self.drawn, self.next = self.error_rate, [self.gap() for _ in self.next]
+        if self.tx_ready:
+            self.take(tx)
+        for to in range(self.config.lanes):
             signal_ok[to] = to not in self.dead
-            bits = 0 if to in self.dead else bits
-            rx[to] = np.frombuffer(bits.to_bytes(8 * words, "little"), dtype=np.int64)
+            # A clock that is late never has more words than have been sent.
+            rx_valid[to] = self.ticks(self.phases[to] if self.phases else 0)
+            if rx_valid[to]:
+                bits = self.coming[to].popleft().to_bytes(8 * rx.shape[1], "little")
+                rx[to] = np.frombuffer(bits, dtype=np.int64)
+        self.passed += 1
+        self.tx_ready = self.ticks(0)
 
 
 class Cable:
@@ -113,6 +161,10 @@ class Cable:
         any skew they are swapped.
     error_rate, burst
         Of each lane, see :class:`Lines`.
+    ppm : int or None
+        The clock of the lines from the first end is so many parts per million faster than it should
+        be, that of those from the second so many slower, 0 to 100. The clock of both ends is 300
+        faster, and each lane has a phase of its own. None: all have the clock of the ends.
     """
 
     def __init__(
@@ -124,13 +176,18 @@ class Cable:
         skew: int = 0,
         error_rate: float = 0.0,
         burst: int = 1,
+        ppm: int | None = None,
     ):
         lanes = ends[0].lanes
         self.every, self.ways = set(range(lanes.lanes)), []
-        for sender, receiver in (ends, ends[::-1]):
+        for sign, (sender, receiver) in zip((-1, 1), (ends, ends[::-1]), strict=True):
             delays = cycles * lanes.lane_bits + rng.integers(skew + 1, size=lanes.lanes)
             order = rng.permutation(lanes.lanes).tolist() if skew else None
-            lines = Lines(lanes, rng, order, delays.tolist(), error_rate, burst=burst)
+            clocks: dict[str, Any] = {}
+            if ppm is not None:
+                clocks["ppm"] = CORE_PPM + sign * ppm
+                clocks["phases"] = rng.integers(MILLION + 1, size=lanes.lanes).tolist()
+            lines = Lines(lanes, rng, order, delays.tolist(), error_rate, burst=burst, **clocks)
             self.ways.append((lines, sender, receiver))
 
     @property
@@ -142,5 +199,5 @@ class Cable:
         """The bits of a cycle, from the outputs of each end to the inputs of the other."""
         for lines, sender, receiver in self.ways:
             lines.dead = self.every if is_cut else set()
-            i = receiver.inputs
-            lines.pass_on(sender.outputs.tx[0], i.rx[0], i.signal_ok[0])
+            sender.inputs.tx_ready[0], i = lines.tx_ready, receiver.inputs
+            lines.pass_on(sender.outputs.tx[0], i.rx[0], i.rx_valid[0], i.signal_ok[0])

@@ -485,6 +485,13 @@ def sim(
     help="With --lanes: bits that a lane may be later than another; lanes are swapped, too.",
 )
 @click.option(
+    "--ppm",
+    type=click.IntRange(min=0),
+    help="With --lanes: the clock of the lines from one end is so many parts per million too fast, "
+    "that of those from the other too slow, 0 to 100; each lane has a phase of its own. By default "
+    "all have the clock of the ends.",
+)
+@click.option(
     "--store-and-forward",
     is_flag=True,
     help="Give a packet away only when its check sequence is known to be right.",
@@ -541,9 +548,12 @@ def link(
       lingyun link --credits 200 --drain 0.5             a reader at half speed, held by credits
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
       lingyun link --lanes 4 --ber 1e-5 --skew 200 --frames 300     symbols on lanes, with RS272
+      lingyun link --lanes 4 --ppm 100 --frames 300      and lines that have clocks of their own
     """
     if chances["skew"] and not lanes:
         raise click.UsageError("--skew is of lanes: give --lanes, too")
+    if chances["ppm"] is not None and not lanes:
+        raise click.UsageError("--ppm is of the clocks of lanes: give --lanes, too")
     if lanes and engine == "rtl":
         raise click.UsageError("--engine rtl has no lanes: choose model or both")
     if chances["drain"] < 1 and not chances["credits"]:

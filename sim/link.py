@@ -108,6 +108,7 @@ def run(
         console.print(
             f"{trial.lanes.lanes} lanes of {trial.lanes.lane_bits} bits per cycle, FEC "
             f"{trial.lanes.fec}, skew up to {trial.skew} bits"
+            + ("" if trial.ppm is None else f", clocks within {trial.ppm} ppm")
         )
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     failure = ""

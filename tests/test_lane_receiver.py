@@ -35,7 +35,7 @@ def test_rtl_matches_model(config):
 def locked_after(config: LanesConfig, cycles: int, lost: slice) -> list[bool]:
     """Whether there is a lock, in each cycle; words of the line in ``lost`` are zero."""
     sender, receiver, found = LaneTransmitterModel(config), LaneReceiverModel(config), []
-    receiver.inputs.signal_ok[0] = 1
+    receiver.inputs.signal_ok[0] = receiver.inputs.rx_valid[0] = sender.inputs.tx_ready[0] = 1
     for cycle in range(cycles):
         sender.inputs.i_valid[0] = (
             sender.state.row[0] >= sender.rows.marker

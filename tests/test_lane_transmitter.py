@@ -1,4 +1,5 @@
 # amaranth: UnusedElaboratable=no
+import numpy as np
 import pytest
 
 from models.serdes.config import LanesConfig
@@ -33,11 +34,14 @@ def test_rtl_matches_model(config):
     run_bench("lane_transmitter", LaneTransmitter(config), config)
 
 
+@pytest.mark.parametrize("gaps", [0.0, 0.01, 0.5])
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
-def test_lines_never_wait_for_a_sender_that_does_not(config):
+def test_lines_never_wait_for_a_sender_that_does_not(config, gaps):
     model, started = LaneTransmitterModel(config), 0
+    rng = np.random.default_rng(1)
     for _ in range(20 * config.code.groups):
         rows = model.rows
+        model.inputs.tx_ready[0] = rng.random() >= gaps
         ready = model.state.row[0] >= rows.marker and model.state.left[0, 0] <= rows.limit
         model.inputs.i_valid[0] = ready
         model.inputs.i_payload_symbols[:] = 1023

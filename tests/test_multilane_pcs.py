@@ -61,7 +61,8 @@ class Loop:
 
     def step(self) -> None:
         i, o = self.model.inputs, self.model.outputs
-        self.lines.pass_on(o.tx[0], i.rx[0], i.signal_ok[0])
+        self.lines.pass_on(o.tx[0], i.rx[0], i.rx_valid[0], i.signal_ok[0])
+        i.tx_ready[0] = self.lines.tx_ready
         i.i_payload_data[0] = np.arange(self.next, self.next + self.words)
         self.model.step()
         if o.i_ready[0]:
@@ -99,6 +100,75 @@ def test_line_is_full_and_words_come_in_order(base, lanes, fec):
     assert full <= 1 and abs(ready / (8 * period) - full) < 1 / period + 0.002
     came = [word for word, cycle in loop.came if cycle >= warm]
     assert came == list(range(came[0], came[0] + len(came))) and len(came) > loop.words * period
+
+
+@pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
+def test_lines_that_pause_never_wait(base, lanes, fec):
+    """Lines that take nothing for a while, of any length, find their words afterwards."""
+    model = MultilanePcsModel(lanes_of(base, lanes, fec), link_of(base))
+    i, o = model.inputs, model.outputs
+    rng, left, taken = np.random.default_rng(lanes), 0, 0
+    i.i_valid[0] = i.tx_ready[0] = 1
+    for cycle in range(2000):
+        left -= 1
+        if left <= 0:  # stretches of lines that take words, and that do not
+            i.tx_ready[0] = not i.tx_ready[0]
+            left = rng.choice([1, 2, 3, 10, 100] if i.tx_ready[0] else [1, 1, 2, 5, 50])
+        model.step()
+        taken += cycle >= 100 and int(i.tx_ready[0])
+        assert cycle < 50 or not o.starved[0]
+    assert taken > 800
+
+
+@pytest.mark.parametrize("ppm", [0, 1, 200, 400])
+def test_slower_lines_cost_what_they_are_slower(ppm):
+    """Words in order, as many as the lines take; none waits longer by more than two cycles."""
+    config = lanes_of(NODE, 4, "rs272")
+    lines = Lines(config, np.random.default_rng(1), ppm=ppm, phases=[0, 1, 500_000, 1_000_000])
+    loop = Loop(NODE, config, lines)
+    cycles = 12_000
+    for _ in range(cycles):
+        loop.step()
+        assert not loop.model.outputs.overrun[0]
+    words = [word for word, cycle in loop.came if cycle > 1000]
+    assert words == list(range(words[0], words[0] + len(words)))
+    # Of 33 rows 32 are data; a codeword's 5 words of 5.
+    full = 5 * 32 / 33 * (1 - ppm / 1e6)
+    assert abs(len(words) / (cycles - 1001) - full) < 0.005
+    late = [cycle - loop.sent[word] for word, cycle in loop.came if cycle > 1000]
+    assert max(late) <= config.latency_cycles + 2
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_phases_of_clocks_are_skew_of_a_word(early):
+    """A word less is what lanes of clocks of their own may be late."""
+    config = lanes_of(NODE, 4, "rs272")
+    most = (config.skew_rows - 2) * config.row_bits - config.lane_bits
+    delays, phases = [0, 0, 0, most], [0, 1_000_000, 0, 1_000_000]
+    if early:
+        delays, phases = [most, most, most, 0], [0, 1_000_000, 1, 0]
+    lines = Lines(config, np.random.default_rng(1), None, delays, ppm=400, phases=phases)
+    loop, skewed = Loop(NODE, config, lines), 0
+    for cycle in range(3000):
+        loop.step()  # at first lanes may begin with markers of different times
+        skewed += cycle > 500 and int(loop.model.outputs.skewed[0])
+    assert not skewed and len(loop.came) > 10000
+
+
+LATENCIES = {
+    PROTO: (1, [28, 71, 113]),
+    NODE: (4, [28, 36, 44]),
+    RACK: (8, [46, 33, 37]),
+}
+
+
+@pytest.mark.parametrize("base", LATENCIES, ids=lambda base: base.name)
+def test_latency_is_that_of_the_documentation(base):
+    lanes, wanted = LATENCIES[base]
+    link = link_of(base)
+    for fec, cycles in zip(("none", "rs272", "rs544"), wanted, strict=True):
+        config = LanesConfig(name="x", words_per_cycle=link.words_per_cycle, lanes=lanes, fec=fec)
+        assert np.median(word_cycles(config, link)) == cycles
 
 
 def test_all_that_can_be_corrected_is():
@@ -161,8 +231,10 @@ def trial_of(base, lanes: int, fec: str, **options) -> LinkTrial:
         (trial_of(NODE, 2, "rs272", frames=150, sizes=(64, 2000), ber=1e-3), True, True),
         (trial_of(PROTO, 2, "none", frames=100, sizes=(64, 260), ber=2e-5, skew=30), False, True),
         (trial_of(NODE, 4, "rs272", frames=150, ber=1e-5, down=((9000, 9100),)), True, True),
+        (trial_of(NODE, 4, "rs272", frames=150, ber=1e-4, skew=250, ppm=100), True, False),
+        (trial_of(PROTO, 2, "none", frames=100, sizes=(64, 260), ber=2e-5, ppm=100), False, True),
     ],
-    ids=["rs272", "rs544", "too many errors", "no code", "cut"],
+    ids=["rs272", "rs544", "too many errors", "no code", "cut", "clocks", "clocks, no code"],
 )
 def test_links_lose_nothing_over_lanes(trial, corrects, replays):
     """What the code corrects the links never see; what it cannot they send again."""
@@ -192,6 +264,9 @@ def test_rtl_of_links_agrees_over_lanes(tmp_path):
         ({"lanes": lanes_of(NODE, 4, "none")}, "lanes must have 1 words_per_cycle, not 5"),
         ({"drop": 0.1}, "drop and duplicate are of words, not of lanes"),
         ({"skew": 161}, "skew must be 0 to 160 bits, not 161"),
+        ({"skew": 161, "ppm": 0}, "skew must be 0 to 126 bits, not 161"),
+        ({"ppm": 101}, "ppm must be 0 to 100, for which the core's clock has room, not 101"),
+        ({"lanes": None, "ppm": 0}, "ppm is of the clocks of lanes: give lanes, too"),
     ],
 )
 def test_trial_that_does_not_fit_is_named(changes, message):

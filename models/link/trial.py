@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
-from models.lines import Lines
+from models.lines import MILLION, Lines
 from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -23,7 +23,7 @@ from models.link.wire import (
     credits_of,
 )
 from models.record import flat
-from models.serdes.config import LanesConfig
+from models.serdes.config import CORE_PPM, LINE_PPM, LanesConfig
 from models.serdes.multilane_pcs import (
     MultilanePcsModel,
     multilane_pcs_clock,
@@ -96,6 +96,10 @@ class LinkTrial:
     skew : int
         With lanes: bits that one may be later than another. Each is as late as it happens, and they
         are swapped.
+    ppm : int or None
+        With lanes: the clock of the lines from end 0 is so many parts per million faster than it
+        should be, that of those from end 1 so many slower, 0 to 100. The clock of both ends is 300
+        faster, and each lane has a phase of its own. None: all have the clock of the ends.
     seed : int
         Of sizes, errors and readers.
     """
@@ -119,6 +123,7 @@ class LinkTrial:
     policy: DownPolicy = DownPolicy.BLOCK
     lanes: LanesConfig | None = None
     skew: int = 0
+    ppm: int | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -168,7 +173,15 @@ class LinkTrial:
             )
         if self.lanes and (self.drop or self.duplicate):
             raise ValueError("drop and duplicate are of words, not of lanes: leave them 0")
+        if self.ppm is not None and not self.lanes:
+            raise ValueError("ppm is of the clocks of lanes: give lanes, too")
+        if self.ppm is not None and not 0 <= self.ppm <= LINE_PPM:
+            raise ValueError(
+                f"ppm must be 0 to {LINE_PPM}, for which the core's clock has room, not {self.ppm}"
+            )
         most = (self.lanes.skew_rows - 2) * self.lanes.row_bits if self.lanes else 0
+        if self.lanes and self.ppm is not None:  # for the phases of the lanes
+            most = max(0, most - self.lanes.lane_bits)
         if not 0 <= self.skew <= most:
             raise ValueError(f"skew must be 0 to {most} bits, not {self.skew}")
         if self.report_cycles is not None and not 0 <= self.report_cycles < 1 << CREDIT_TIMER_BITS:
@@ -446,13 +459,17 @@ class LinkRun:
         trial, config = self.trial, self.trial.config
         rng = np.random.default_rng([trial.seed, 4])
         under_way = max(0, config.wire_cycles - lanes.latency_cycles) * lanes.lane_bits
-        for _ in range(2):
+        for end in range(2):
             self.pcs.append(MultilanePcsModel(lanes, config))
             self.pcs[-1].inputs.enable[0] = 1
             delays = under_way + rng.integers(trial.skew + 1, size=lanes.lanes)
             order = rng.permutation(lanes.lanes).tolist() if trial.skew else None
+            clocks: dict[str, Any] = {}
+            if trial.ppm is not None:  # those to end 0 are of end 1
+                clocks["ppm"] = CORE_PPM + (trial.ppm, -trial.ppm)[end]
+                clocks["phases"] = rng.integers(MILLION + 1, size=lanes.lanes).tolist()
             self.lines.append(
-                Lines(lanes, rng, order, delays.tolist(), trial.ber, burst=trial.burst)
+                Lines(lanes, rng, order, delays.tolist(), trial.ber, burst=trial.burst, **clocks)
             )
 
     def advance(self) -> int:
@@ -489,8 +506,10 @@ class LinkRun:
             given.i_valid[0] = o.to_pcs_valid[n]
             given.i_payload_data[0] = o.to_pcs_payload_data[n]
             given.i_payload_control[0] = o.to_pcs_payload_control[n]
-            self.lines[n].dead = set(range(pcs.lanes.lanes)) if is_cut else set()
-            self.lines[n].pass_on(other.outputs.tx[0], given.rx[0], given.signal_ok[0])
+            lines = self.lines[n]
+            lines.dead = set(range(pcs.lanes.lanes)) if is_cut else set()
+            other.inputs.tx_ready[0] = lines.tx_ready
+            lines.pass_on(other.outputs.tx[0], given.rx[0], given.rx_valid[0], given.signal_ok[0])
         for pcs in self.pcs:
             multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
         link_settle(self.wires, cycle)

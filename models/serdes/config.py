@@ -10,10 +10,12 @@ from models.link.config import NS_PER_METRE, LinkConfig, link_of
 
 __all__ = [
     "BAD_CODEWORDS",
+    "CORE_PPM",
     "FIELD_POLYNOMIAL",
     "HEADER_BITS",
     "HIGH_BER_HEADERS",
     "LANE_EVENTS",
+    "LINE_PPM",
     "LOCK_HEADERS",
     "LOST_HEADERS",
     "MARKER",
@@ -60,6 +62,11 @@ MARKER = int.from_bytes(bytes([0x9A, 0x4A, 0x26, 0x65, 0xB5]), "little")
 MARKER_SYMBOLS = 6
 MARKER_LOST = 4  # wrong ones in a row with which the lock is lost
 BAD_CODEWORDS = 3  # in a row, with which receivers begin again; IEEE 802.3, figure 119-13
+
+# Parts per million that the word clock of a line may be away from its nominal one, and by which the
+# clock of the core is faster than that: so it is faster than each line it meets.
+LINE_PPM = 100
+CORE_PPM = 300
 
 # The scrambler of IEEE 802.3, 49.2.6: x^58 + x^39 + 1, so many bits behind the one that is sent.
 SCRAMBLER_TAPS = (39, 58)

@@ -15,7 +15,7 @@ __all__ = [
     "lane_receiver_outputs",
 ]
 
-LaneReceiverInputs = namedtuple("LaneReceiverInputs", "rx signal_ok")
+LaneReceiverInputs = namedtuple("LaneReceiverInputs", "rx rx_valid signal_ok")
 LaneReceiverOutputs = namedtuple(
     "LaneReceiverOutputs", "o_valid o_first o_symbols locked number marker_wrong parity_wrong"
 )
@@ -90,12 +90,14 @@ def lane_receiver_outputs(s, outputs, n):
 def lane_receiver_clock(rows, begin, s, inputs, n):
     """The clock edge."""
     s.valid[n] = s.marker_wrong[n] = s.parity_wrong[n] = 0
-    for k in range(MARKER_BITS - 1):
-        s.past[n, k] = s.past[n, rows.lane_bits + k]
-    for k in range(rows.lane_bits):
-        s.past[n, MARKER_BITS - 1 + k] = inputs.rx[n, k // 64] >> k % 64 & 1
+    if inputs.rx_valid[n]:
+        for k in range(MARKER_BITS - 1):
+            s.past[n, k] = s.past[n, rows.lane_bits + k]
+        for k in range(rows.lane_bits):
+            s.past[n, MARKER_BITS - 1 + k] = inputs.rx[n, k // 64] >> k % 64 & 1
     if not inputs.signal_ok[n]:
         s.found[n] = NOTHING
+    if not inputs.rx_valid[n] or not inputs.signal_ok[n]:
         return
     if s.found[n] == NOTHING:
         k = look(rows.lane_bits, s, n)
@@ -144,7 +146,11 @@ class LaneReceiverModel:
         scalar = (instances,)
         self.inputs = allocate(
             LaneReceiverInputs,
-            {"rx": (instances, -(-config.lane_bits // 64)), "signal_ok": scalar},
+            {
+                "rx": (instances, -(-config.lane_bits // 64)),
+                "rx_valid": scalar,
+                "signal_ok": scalar,
+            },
         )
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(LaneReceiverOutputs._fields, scalar)
         self.outputs = allocate(

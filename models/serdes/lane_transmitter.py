@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 LaneTransmitterInputs = namedtuple(
-    "LaneTransmitterInputs", "i_valid i_payload_symbols i_payload_first"
+    "LaneTransmitterInputs", "i_valid i_payload_symbols i_payload_first tx_ready"
 )
 LaneTransmitterOutputs = namedtuple("LaneTransmitterOutputs", "ready tx starved")
 # `symbols` are those of a row that have come, `come` how many; `row` counts from the first one of a
@@ -70,6 +70,20 @@ def append(symbol, lane, s, n):
         s.left[n, lane] += 1
 
 
+@inner
+def take_word(lane_bits, lane, s, n):
+    """The next word of a line: its oldest bits, or zeros before it has begun."""
+    for w in range(s.tx.shape[2]):
+        s.tx[n, lane, w] = 0
+    if not s.started[n]:
+        return
+    for k in range(lane_bits):
+        s.tx[n, lane, k // 64] |= s.bits[n, lane, k] << k % 64
+    s.left[n, lane] -= lane_bits
+    for k in range(s.left[n, lane]):
+        s.bits[n, lane, k] = s.bits[n, lane, lane_bits + k]
+
+
 @compiled
 def lane_transmitter_outputs(rows, s, outputs, n):
     """What the registers show."""
@@ -107,18 +121,14 @@ def lane_transmitter_clock(rows, begin, s, inputs, n):
             ends = True
     if ends:
         s.row[n] = (s.row[n] + 1) % rows.all
-    s.starved[n] = s.started[n] and s.left[n, 0] < rows.lane_bits
-    sends = s.started[n] and not s.starved[n]
-    for lane in range(lanes):
-        for w in range(s.tx.shape[2]):
-            s.tx[n, lane, w] = 0
-        if sends:
-            for k in range(rows.lane_bits):
-                s.tx[n, lane, k // 64] |= s.bits[n, lane, k] << k % 64
-            s.left[n, lane] -= rows.lane_bits
-            for k in range(s.left[n, lane]):
-                s.bits[n, lane, k] = s.bits[n, lane, rows.lane_bits + k]
-    s.started[n] = sends or s.left[n, 0] > rows.limit
+    s.starved[n] = 0
+    if inputs.tx_ready[n]:
+        if s.started[n] and s.left[n, 0] < rows.lane_bits:
+            s.starved[n], s.started[n] = 1, 0
+        for lane in range(lanes):
+            take_word(rows.lane_bits, lane, s, n)
+    if s.left[n, 0] > rows.limit:
+        s.started[n] = 1
 
 
 @compiled
@@ -141,6 +151,7 @@ class LaneTransmitterModel:
                 "i_valid": scalar,
                 "i_payload_symbols": (instances, config.code.symbols_per_cycle),
                 "i_payload_first": scalar,
+                "tx_ready": scalar,
             },
         )
         line = instances, config.lanes, -(-config.lane_bits // 64)

@@ -81,7 +81,8 @@ __all__ = [
 ]
 
 MultilanePcsInputs = namedtuple(
-    "MultilanePcsInputs", "enable i_valid i_payload_data i_payload_control rx signal_ok"
+    "MultilanePcsInputs",
+    "enable i_valid i_payload_data i_payload_control tx_ready rx rx_valid signal_ok",
 )
 MultilanePcsOutputs = namedtuple(
     "MultilanePcsOutputs",
@@ -174,6 +175,7 @@ def sender_clock(numbers, parts, inputs):
         sender.i.i_valid[0] = ready and mapper.o.o_valid[0]
         for k in range(sender.i.i_payload_symbols.shape[1]):
             sender.i.i_payload_symbols[0, k] = mapper.o.o_payload_symbols[0, k]
+    sender.i.tx_ready[0] = inputs.tx_ready[0]
     lane_transmitter_clock(numbers.rows, numbers.begin, sender.state, sender.i, 0)
     if ready:
         if numbers.coded:
@@ -324,6 +326,7 @@ def receiver_clock(numbers, parts, inputs):
     for lane in range(deskew.i.locked.shape[1]):
         for w in range(receivers.i.rx.shape[1]):
             receivers.i.rx[lane, w] = inputs.rx[0, lane, w]
+        receivers.i.rx_valid[lane] = inputs.rx_valid[0, lane]
         receivers.i.signal_ok[lane] = (
             inputs.enable[0] and inputs.signal_ok[0, lane] and not searches
         )
@@ -345,7 +348,7 @@ def multilane_pcs_shapes(lanes: LanesConfig, link: LinkConfig) -> list[dict[str,
     wide = {"tx": line, "rx": line}
     wide |= dict.fromkeys(("i_payload_data", "o_words_data"), (1, words))
     wide |= dict.fromkeys(("i_payload_control", "o_words_control"), (1, control))
-    each = "locked", "number", "marker_wrong", "parity_wrong", "signal_ok"
+    each = "locked", "number", "marker_wrong", "parity_wrong", "signal_ok", "rx_valid"
     wide |= dict.fromkeys(each, (1, count))
     return [
         {name: wide.get(name, (1,)) for name in kind._fields}
@@ -462,7 +465,7 @@ def word_cycles(lanes: LanesConfig, link: LinkConfig, periods: int = 5) -> list[
     """
     model = MultilanePcsModel(lanes, link)
     i, o = model.inputs, model.outputs
-    i.enable[:] = i.signal_ok[:] = i.i_valid[:] = 1
+    i.enable[:] = i.signal_ok[:] = i.i_valid[:] = i.tx_ready[:] = i.rx_valid[:] = 1
     period = (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
     end = periods * (period * lanes.row_bits // (lanes.row_groups * lanes.lane_bits) + 1)
     found = []

@@ -45,7 +45,7 @@ class LaneReceiver(wiring.Component):
 
     The beginning of a marker is looked for at each bit of the line at once. There is a lock with
     the second marker in its place, and none with the fourth wrong one in a row, or without
-    ``signal_ok``.
+    ``signal_ok``. Without ``rx_valid`` nothing moves, but ``signal_ok`` is looked at in each cycle.
     Latency: 1 cycle from the word with the last bit of a row. Throughput: ``lane_bits`` per cycle.
     Backpressure: none.
     Source: IEEE 802.3-2018, 119.2.5.1 and figure 119-12, for two good ones.
@@ -58,9 +58,11 @@ class LaneReceiver(wiring.Component):
     Members
     -------
     rx : In(lane_bits)
-        Bits of the line, bit 0 first, in each cycle.
+        Bits of the line, bit 0 first.
+    rx_valid : In(1)
+        A word comes in this cycle.
     signal_ok : In(1)
-        There is a signal on ``rx``.
+        There is a signal on the line.
     o : Out(RowSignature)
         Rows of symbols, none of markers, while there is a lock.
     locked : Out(1)
@@ -78,6 +80,7 @@ class LaneReceiver(wiring.Component):
         super().__init__(
             {
                 "rx": In(config.lane_bits),
+                "rx_valid": In(1),
                 "signal_ok": In(1),
                 "o": Out(RowSignature(config)),
                 "locked": Out(1),
@@ -95,7 +98,8 @@ class LaneReceiver(wiring.Component):
         room = max(before + lane_bits, row_bits - 1)
         past, left = Signal(room), Signal(range(room + 1))  # those at its end wait
         line = Cat(past, self.rx)
-        m.d.sync += past.eq(line[lane_bits:])
+        with m.If(self.rx_valid):
+            m.d.sync += past.eq(line[lane_bits:])
 
         found, begins, begin = Signal(Found), Signal(lane_bits), Signal(range(lane_bits))
         window = line[room - before :]
@@ -110,14 +114,14 @@ class LaneReceiver(wiring.Component):
         m.d.comb += [
             wait.eq(left + lane_bits),
             over.eq(room - left),
-            cut.eq(self.signal_ok & ~searches & (wait >= row_bits)),
+            cut.eq(self.rx_valid & self.signal_ok & ~searches & (wait >= row_bits)),
         ]
         bits = Signal(row_bits)
         m.d.comb += bits.eq(shift_down(m, line, over, unit=1, width=row_bits, name="line"))
         symbols = [bits.word_select(k, SYMBOL_BITS) for k in range(config.row_symbols)]
         with m.If(searches):
             m.d.sync += left.eq(before + lane_bits - begin)
-        with m.Else():
+        with m.Elif(self.rx_valid):
             m.d.sync += left.eq(wait - Mux(cut, row_bits, 0))
 
         row, rows = Signal(range(config.marker_rows + config.data_rows)), config.marker_rows
@@ -167,7 +171,7 @@ class LaneReceiver(wiring.Component):
                 ]
         with m.If(~self.signal_ok):
             m.d.sync += found.eq(Found.NOTHING)
-        with m.Elif(searches & begins.any()):
+        with m.Elif(self.rx_valid & searches & begins.any()):
             m.d.sync += [found.eq(Found.MAYBE), row.eq(0), right_before.eq(1)]
         return m
 

@@ -23,8 +23,8 @@ class LaneTransmitter(wiring.Component):
     are of another size. Lines are zero until there is no room for one row more, and again if they
     had to wait for one.
     Latency: 1 cycle from a row into an empty line. Throughput: ``lane_bits`` of each lane per
-    cycle.
-    Backpressure: ``ready``, low in front of a marker, too.
+    cycle with ``tx_ready``.
+    Backpressure: ``ready``, low in front of a marker, too; not combinational in ``tx_ready``.
     Source: IEEE 802.3-2018, 82.2.7 and 119.2.4.4, whose markers tell the same.
 
     Parameters
@@ -39,9 +39,11 @@ class LaneTransmitter(wiring.Component):
     ready : Out(1)
         A group may come; from registers.
     tx : Out(ArrayLayout(lane_bits, lanes))
-        Bits of each line, bit 0 first.
+        Bits of each line, bit 0 first. They stay until they are taken.
+    tx_ready : In(1)
+        The lines, all of one clock, take the word on ``tx`` in this cycle.
     starved : Out(1)
-        Event: the lines had to wait for a row. 1 cycle.
+        Event: the lines took a word and had to wait for a row. 1 cycle.
     """
 
     def __init__(self, config: LanesConfig):
@@ -51,6 +53,7 @@ class LaneTransmitter(wiring.Component):
                 "i": In(GroupSignature(config.code)),
                 "ready": Out(1),
                 "tx": Out(data.ArrayLayout(config.lane_bits, config.lanes)),
+                "tx_ready": In(1),
                 "starved": Out(1),
             }
         )
@@ -96,18 +99,20 @@ class LaneTransmitter(wiring.Component):
                 ]
 
         # Bits that wait are at the end of what came last, and as many on each lane.
-        wait, over, started, sends = Signal(range(room + 1)), Signal.like(left), Signal(), Signal()
+        wait, over = Signal(range(room + 1)), Signal.like(left)
+        started, goes, sends = Signal(), Signal(), Signal()
         m.d.comb += [
             wait.eq(left + Mux(ends, config.row_bits, 0)),
             over.eq(room - left),
-            sends.eq(started & (wait >= config.lane_bits)),
+            goes.eq(started & self.tx_ready),
+            sends.eq(goes & (wait >= config.lane_bits)),
         ]
         after = Signal.like(wait)
         m.d.comb += after.eq(wait - Mux(sends, config.lane_bits, 0))
         m.d.sync += [
             left.eq(after),
-            self.starved.eq(started & ~sends),
-            started.eq(sends | (after > limit)),
+            self.starved.eq(goes & ~sends),
+            started.eq((started & (sends | ~self.tx_ready)) | (after > limit)),
         ]
         for lane in range(lanes):
             parity = Signal(SYMBOL_BITS, name=f"parity_{lane}")
@@ -125,7 +130,8 @@ class LaneTransmitter(wiring.Component):
             past = Signal(room, name=f"past_{lane}")
             line = Cat(past, new)
             bits = shift_down(m, line, over, unit=1, width=config.lane_bits, name=f"line_{lane}")
-            m.d.sync += self.tx[lane].eq(Mux(sends, bits, 0))
+            with m.If(self.tx_ready):
+                m.d.sync += self.tx[lane].eq(Mux(sends, bits, 0))
             with m.If(ends):
                 m.d.sync += past.eq(line[config.row_bits :])
         return m

@@ -56,8 +56,8 @@ class PcsStatusSignature(wiring.Signature):
 class MultilanePcs(wiring.Component):
     """Send and receive the words of a link as codewords, dealt to lanes symbol by symbol.
 
-    Latency and throughput: ``docs/serdes.md``. Backpressure: ``i.ready``; the lines, which tell
-    something in each cycle, take what comes to them.
+    Latency and throughput: ``docs/serdes.md``. Backpressure: ``i.ready``, not combinational in
+    ``tx_ready``; what comes from the lines is taken.
     Errors: of a codeword with more errors than can be corrected all words are errors, and so are
     those of the first unit behind it, whose descrambling it spoils.
     Source: IEEE 802.3-2018, clauses 91 and 119, of which the order of the parts is; frames, markers
@@ -76,8 +76,14 @@ class MultilanePcs(wiring.Component):
         Receive: low, no lane is looked at.
     i : In(stream.Signature(WordsLayout))
         Words to send; idles while there are none.
-    tx, rx : Out, In(ArrayLayout(lane_bits, lanes))
+    tx : Out(ArrayLayout(lane_bits, lanes))
+        Bits of each line, bit 0 first. They stay until they are taken.
+    tx_ready : In(1)
+        The lines, all of one clock, take the word on ``tx`` in this cycle.
+    rx : In(ArrayLayout(lane_bits, lanes))
         Bits of each line, bit 0 first.
+    rx_valid : In(1).array(lanes)
+        A word of a lane comes in this cycle. Each lane has a clock of its own.
     signal_ok : In(1).array(lanes)
         There is a signal on a lane.
     o : Out(WordsSignature)
@@ -115,7 +121,9 @@ class MultilanePcs(wiring.Component):
                 "enable": In(1),
                 "i": In(stream.Signature(WordsLayout(link))),
                 "tx": Out(line),
+                "tx_ready": In(1),
                 "rx": In(line),
+                "rx_valid": In(1).array(count),
                 "signal_ok": In(1).array(count),
                 "o": Out(WordsSignature(link)),
                 **PcsStatusSignature(lanes).members,
@@ -152,6 +160,7 @@ class MultilanePcs(wiring.Component):
             mapper.i.valid.eq(scrambler.o.valid & mapper.ready),
             mapper.i.payload.eq(scrambler.o.payload),
             self.tx.eq(sender.tx),
+            sender.tx_ready.eq(self.tx_ready),
             self.starved.eq(sender.starved),
         ]
         connect(m, encoder.o, narrow.i)
@@ -187,6 +196,7 @@ class MultilanePcs(wiring.Component):
             m.submodules[f"receiver_{lane}"] = receiver = LaneReceiver(lanes)
             m.d.comb += [
                 receiver.rx.eq(self.rx[lane]),
+                receiver.rx_valid.eq(self.rx_valid[lane]),
                 receiver.signal_ok.eq(self.signal_ok[lane] & self.enable & ~training.search),
                 training.signal_ok[lane].eq(self.signal_ok[lane]),
                 training.locked[lane].eq(receiver.locked),

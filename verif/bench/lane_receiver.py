@@ -11,6 +11,7 @@ from rtl.serdes.lane_receiver import LaneReceiver
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_lanes
 
+GAPS = (0.0, 0.05, 0.5)  # probabilities that no word comes in a cycle
 CYCLES = int(os.environ.get("BENCH_CYCLES", "2000"))
 
 
@@ -95,7 +96,7 @@ KINDS = (
 
 @cocotb.test()
 async def matches_model(dut) -> None:
-    """A lock from each bit of a word; lines with wrong markers, errors, slips and no signal."""
+    """A lock from each bit of a word; lines with gaps, wrong markers, errors, slips, no signal."""
     rng, config = np.random.default_rng(cocotb.RANDOM_SEED), bench_lanes()
     bench = Lockstep(dut, LaneReceiver(config), LaneReceiverModel(config))
     await bench.reset()
@@ -104,22 +105,27 @@ async def matches_model(dut) -> None:
     period = -(-(config.data_rows + config.marker_rows) * config.row_bits // width)
     places = [f"begins at {k}" for k in range(width)]
     turns = {(MAYBE, NOTHING): "none", (ONCE, NOTHING): "not again", (LOCKED, NOTHING): "lost"}
-    seen = Coverage([*places, *turns.values(), "other", "row", "parity", "marker", "signal"])
-    for phase in seen.steps(max(2 * len(KINDS), CYCLES // (4 * period))):
-        kind = KINDS[phase % len(KINDS)] if phase < 2 * len(KINDS) else "clean"
+    gone = "signal", "signal, no word", "gap"
+    seen = Coverage([*places, *turns.values(), *gone, "other", "row", "parity", "marker"])
+    for phase in seen.steps(max(4 * len(KINDS), CYCLES // (4 * period))):
+        kind = KINDS[phase % len(KINDS)] if phase < 4 * len(KINDS) else "clean"
         place = next((k for k in range(width) if not seen[places[k]]), int(rng.integers(width)))
         line = Line(config, rng, (place - MARKER_BITS + 1) % width, kind)
-        i.signal_ok[0] = 0  # forget the line before
-        await bench.step()
+        i.signal_ok[0], i.rx_valid[0], i.rx[0] = 0, 1, 0  # forget the line before
+        for _ in range(-(-MARKER_BITS // width)):
+            await bench.step()
         got: list[tuple[bool, tuple]] = []
-        cycles = (4 if kind == "clean" else 12) * period
-        for cycle in range(cycles):
-            word = line.read()
-            once = kind == "bit" and cycle == 3 * period
+        came, gaps = -1, GAPS[phase % len(GAPS)]  # words
+        while came < (4 if kind == "clean" else 12) * period:
+            comes = rng.random() >= gaps
+            came += comes
+            word = line.read() if comes else line.some(width)
+            once = comes and kind == "bit" and came == 3 * period
             if once or (kind == "noise" and rng.random() < 0.05):
                 word ^= 1 << int(rng.integers(width))
-            elif kind == "slip" and cycle == 4 * period:
+            elif comes and kind == "slip" and came == 4 * period:
                 line.bits, line.left = line.bits >> 1, line.left - 1
+            i.rx_valid[0] = comes
             i.rx[0] = np.frombuffer(word.to_bytes(8 * i.rx.shape[1], "little"), dtype=np.int64)
             i.signal_ok[0] = kind != "flap" or rng.random() > 0.3 / period
             before = int(state.found[0])
@@ -127,13 +133,17 @@ async def matches_model(dut) -> None:
             after = int(state.found[0])
             if not i.signal_ok[0]:
                 seen["signal"] += before == LOCKED
+                seen["signal, no word"] += before == LOCKED and not comes
+            elif not comes:
+                assert after == before
+                seen["gap"] += before == LOCKED
             elif (before, after) in turns:
                 seen[turns[before, after]] += 1
                 seen["other"] += kind == "other" and before == ONCE
             if before == NOTHING and after == MAYBE and kind == "clean":
                 assert (
                     not line.wrong
-                    and cycle == (width - 1 + MARKER_BITS + (place - 39) % width) // width - 1
+                    and came == (width - 1 + MARKER_BITS + (place - 39) % width) // width - 1
                 )
                 seen[places[place]] += 1
             seen["parity"] += int(o.parity_wrong[0])

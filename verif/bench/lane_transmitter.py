@@ -11,6 +11,7 @@ from rtl.serdes.lane_transmitter import LaneTransmitter
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_lanes
 
+GAPS = (0.0, 0.0, 0.05, 0.5)  # probabilities that the lines take nothing in a cycle
 CYCLES = int(os.environ.get("BENCH_CYCLES", "1000"))
 
 
@@ -61,17 +62,17 @@ class Lines:
 
 @cocotb.test()
 async def matches_model(dut) -> None:
-    """Lines tell what came, with markers; and pause where nothing came in time."""
+    """Lines tell what came, with markers; they wait for rows, and rows for them."""
     rng, config = np.random.default_rng(cocotb.RANDOM_SEED), bench_lanes()
     bench = Lockstep(dut, LaneTransmitter(config), LaneTransmitterModel(config))
     await bench.reset()
     i, o = bench.model.inputs, bench.model.outputs
-    seen = Coverage({"starved": 5, "waits": 20, "sent": 20, "marker": 3})
-    lines, load, sends = Lines(config), 1.0, False
+    seen = Coverage({"starved": 5, "waits": 20, "sent": 20, "marker": 3, "gap": 20, "held": 20})
+    lines, load, gaps, sends, words = Lines(config), 1.0, 0.0, False, [0] * config.lanes
     lines.marker()
     for cycle in seen.steps(CYCLES):
         if cycle % 50 == 0:
-            load = rng.choice([0.3, 1.0, 1.0])
+            load, gaps = rng.choice([0.3, 1.0, 1.0]), rng.choice(GAPS)
         symbols = rng.integers(1 << SYMBOL_BITS, size=config.code.symbols_per_cycle)
         i.i_payload_symbols[0], i.i_payload_first[0] = symbols, rng.integers(2)
         state = bench.model.state
@@ -79,13 +80,17 @@ async def matches_model(dut) -> None:
             state.left[0, 0] <= config.line_rows * config.row_bits
         )
         i.i_valid[0] = ready and rng.random() < load
-        started = state.started[0]
+        i.tx_ready[0] = rng.random() >= gaps
+        started, held = state.started[0], words
         await bench.step()
         seen["waits"] += not ready
         seen["starved"] += int(o.starved[0])
         words = [number(o.tx[0, lane]) for lane in range(config.lanes)]
         mask = (1 << config.lane_bits) - 1
-        if not sends:
+        if sends is None:  # the lines did not take the last ones
+            assert words == held and not o.starved[0]
+            seen["held"] += any(words)
+        elif not sends:
             assert not any(words)
         else:
             assert words == [bits & mask for bits in lines.bits]
@@ -93,7 +98,9 @@ async def matches_model(dut) -> None:
             lines.left -= config.lane_bits
             assert lines.left >= 0
             seen["sent"] += 1
-        sends = started and not state.starved[0]  # in the next cycle
+        seen["gap"] += not i.tx_ready[0]
+        # In the next cycle.
+        sends = started and not state.starved[0] if i.tx_ready[0] else None
         if i.i_valid[0]:
             assert o.ready[0]
             lines.group(symbols.tolist())

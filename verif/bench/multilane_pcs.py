@@ -15,9 +15,35 @@ from verif.bench.pcs import IDLES, Sender, unsigned
 from verif.coverage import Coverage
 from verif.lockstep import Lockstep, bench_lanes
 
+# Probabilities that the lines take nothing in a cycle. A search has twice the time that it takes.
+GAPS = (0.0, 0.01, 0.25)
+HELD = 2  # words of a lane that may come later than they could
 CYCLES = int(os.environ.get("BENCH_CYCLES", "3000"))
 LINKS = {link.words_per_cycle: link for link in map(link_of, (TINY, NODE, RACK))}
 QUIET = 300  # cycles after which nothing is left of a disturbance
+
+
+class Clocks:
+    """Lines that take nothing in some cycles, and bring each lane's words in others."""
+
+    def __init__(self, lines: Lines, rng: np.random.Generator):
+        self.lines, self.rng, self.gaps = lines, rng, 0.0
+        self.coming: list[deque[np.ndarray]] = [deque() for _ in range(lines.config.lanes)]
+        self.tx_ready = False
+
+    def pass_on(self, tx: np.ndarray, i) -> None:
+        """The word of the last cycle, if it was taken; then what lines do in this one."""
+        rng = self.rng
+        if self.tx_ready:
+            self.lines.pass_on(tx, i.rx[0], i.rx_valid[0], i.signal_ok[0])
+            for lane, words in enumerate(self.coming):
+                words.append(i.rx[0, lane].copy())
+        for lane, words in enumerate(self.coming):
+            comes = bool(words) and (len(words) > HELD or rng.random() >= self.gaps)
+            i.rx_valid[0, lane] = comes
+            i.rx[0, lane] = words.popleft() if comes else 0
+        self.tx_ready = rng.random() >= self.gaps
+        i.tx_ready[0] = self.tx_ready
 
 
 def words_of(data: np.ndarray, control: np.ndarray) -> list[tuple[int, int]]:
@@ -28,27 +54,28 @@ def words_of(data: np.ndarray, control: np.ndarray) -> list[tuple[int, int]]:
 
 @cocotb.test()
 async def matches_model(dut) -> None:
-    """Lanes late and out of order, with errors, without a signal; and all again."""
+    """Lanes late and out of order, with gaps, with errors, without a signal; and all again."""
     lanes = bench_lanes()
     link = LINKS[lanes.words_per_cycle]
     rng, words = np.random.default_rng(cocotb.RANDOM_SEED), link.words_per_cycle
     bench = Lockstep(dut, MultilanePcs(lanes, link), MultilanePcsModel(lanes, link))
     i, o = bench.model.inputs, bench.model.outputs
     await bench.reset()
-    goals = {"up": 4, "no signal": 2, "came back": 500, "lost": 2, "off": 1}
+    goals = {"gap": 100, "up": 4, "no signal": 2, "came back": 500, "lost": 2, "off": 1}
     if lanes.fec != "none":
         goals |= {"corrected": 5, "bad": 2, "condemned": 1}
     if lanes.lanes > 1:
-        goals |= {"skewed": 1, "expired": 1}
+        goals |= {"skewed": 1, "expired": 1, "uneven": 100}
     seen = Coverage(goals)
     sender, word, tx = Sender(rng), [], np.zeros_like(o.tx[0])
     period = lanes.search_cycles // 4
     # What lanes are after they were swapped or late is garbage until the fourth wrong marker.
-    settled = QUIET + 6 * period
-    stretch = 8 * period + 4 * QUIET
+    settled = QUIET + 8 * period
+    stretch = 10 * period + 4 * QUIET
     lines, sent, quiet, up, in_step = Lines(lanes, rng), deque(), 0, False, False
+    clocks = Clocks(lines, rng)
     kind, i.enable[0] = "errors", 1
-    most = (lanes.skew_rows - 2) * lanes.row_bits
+    most = (lanes.skew_rows - 2) * lanes.row_bits - HELD * lanes.lane_bits
     for cycle in seen.steps(max(CYCLES, 6 * stretch)):
         phase = cycle % stretch
         if phase == 0 and cycle:
@@ -61,6 +88,8 @@ async def matches_model(dut) -> None:
                     late = rng.integers(lanes.lanes)
                     delays[late] = delays[late - 1] + (lanes.skew_rows + 4) * lanes.row_bits
                 lines = Lines(lanes, rng, rng.permutation(lanes.lanes).tolist(), delays.tolist())
+                clocks.lines = lines
+            clocks.gaps = rng.choice(GAPS)
         if phase == QUIET:
             lines.error_rate = {"errors": 0.5e-3, "many": 8e-3}.get(kind, 0.0)
             lines.dead = {int(rng.integers(lanes.lanes))} if kind == "no signal" else set()
@@ -82,8 +111,10 @@ async def matches_model(dut) -> None:
             some = word[8 * k : 8 * k + 8]
             control = sum(mark << 8 * n for n, (_, mark) in enumerate(some))
             i.i_payload_control[0, k] = np.array(control, dtype=np.uint64).view(np.int64)
-        lines.pass_on(tx, i.rx[0], i.signal_ok[0])
+        clocks.pass_on(tx, i)
         await bench.step()
+        seen["gap"] += up and not i.tx_ready[0]
+        seen["uneven"] += up and len(set(i.rx_valid[0].tolist())) > 1
         tx = o.tx[0].copy()
         assert not o.starved[0] and not o.overrun[0]
 
