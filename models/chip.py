@@ -185,7 +185,7 @@ class ChipModel:
         self.inputs = self._record(kinds[0], self.switch.inputs, self.links.inputs)
         self.outputs = self._record(kinds[1], self.switch.outputs, self.links.outputs)
         self._join()
-        self.pcs: list[MultilanePcsModel] = []
+        self.pcs: MultilanePcsModel | None = None
         if config.lanes:
             self._join_lines(config.lanes)
         self.reset()
@@ -200,10 +200,10 @@ class ChipModel:
             elif name in links._fields:
                 shapes[name] = (1, *getattr(links, name).shape)
         if lanes:
-            for side in multilane_pcs_shapes(lanes, self.config.link):
-                for name, (_, *shape) in side.items():
+            for side in multilane_pcs_shapes(lanes, self.config.link, ports):
+                for name, shape in side.items():
                     for pin in {name, f"pcs_{name}"} & {*LINE_INPUTS, *LINE_OUTPUTS} & {*shapes}:
-                        shapes[pin] = (1, ports, *shape)
+                        shapes[pin] = (1, *shape)
         for name in ("link_enable", "dead_output_timeout", "dead"):
             if name in shapes:
                 shapes[name] = (1, ports)
@@ -256,11 +256,9 @@ class ChipModel:
         i, o = self.inputs, self.outputs
         self.links.inputs = self.links.inputs._replace(pcs_up=o.pcs_up[0])
         self.pcs = pcs_of_links(lanes, self.links)
-        for n, pcs in enumerate(self.pcs):
-            row = slice(n, n + 1)
-            pcs.inputs = pcs.inputs._replace(**{f: getattr(i, f)[0, row] for f in LINE_INPUTS})
-            status = {f: getattr(o, f"pcs_{f}")[0, row] for f in STATUS}
-            pcs.outputs = pcs.outputs._replace(tx=o.tx[0, row], **status)
+        self.pcs.inputs = self.pcs.inputs._replace(**{f: getattr(i, f)[0] for f in LINE_INPUTS})
+        status = {f: getattr(o, f"pcs_{f}")[0] for f in STATUS}
+        self.pcs.outputs = self.pcs.outputs._replace(tx=o.tx[0], **status)
 
     def reset(self) -> None:
         """The state after reset."""
@@ -271,7 +269,7 @@ class ChipModel:
             self.watchdog,
             self.map,
             self.counters,
-            *self.pcs,
+            *([self.pcs] if self.pcs else []),
         ):
             part.reset()
         self.parts = Parts(
@@ -308,7 +306,7 @@ class ChipModel:
 
     def show(self) -> None:
         """What the links send in this cycle; the inputs that hang on it may come after."""
-        for pcs in self.pcs:
+        if pcs := self.pcs:
             multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
         chip_offers(self.inputs, self.parts)
         links_outputs(self.links.blocks, self.links.inputs, self.links.outputs)
@@ -319,5 +317,5 @@ class ChipModel:
             chip_counts_lanes(self.outputs, self.counters.inputs.events, len(COUNTED))
         chip_settles(self.inputs, self.outputs, self.parts)
         links_clock(self.links.blocks)
-        for pcs in self.pcs:
+        if pcs := self.pcs:
             multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)

@@ -19,7 +19,7 @@ from models.chip import ChipModel
 from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.compiled import compiled
 from models.config import SwitchConfig
-from models.lines import Cable
+from models.lines import Cable, check_lines
 from models.link.config import DownPolicy
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -86,6 +86,9 @@ class FabricTrial:
     skew : int
         With lanes: bits that one may be later than another. Each is as late as it happens, and they
         are swapped.
+    ppm : int or None
+        With lanes: so many parts per million are the clocks of the lines off, one way and the
+        other, see ``models.lines.Cable``. None: all have the clock of the chips.
     down : tuple of (int, int, int) triples
         A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
         cycles in which it is cut, first one and the one after the last.
@@ -120,6 +123,7 @@ class FabricTrial:
     drop: float = 0.0
     duplicate: float = 0.0
     skew: int = 0
+    ppm: int | None = None
     down: tuple[tuple[int, int, int], ...] = ()
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
@@ -165,9 +169,7 @@ class FabricTrial:
         lanes = self.config.lanes
         if lanes and (self.drop or self.duplicate):
             raise ValueError("drop and duplicate are of words, not of lanes: leave them 0")
-        most = lanes.most_skew if lanes else 0
-        if not 0 <= self.skew <= most:
-            raise ValueError(f"skew must be 0 to {most} bits, not {self.skew}")
+        check_lines(lanes, self.skew, self.ppm)
 
         ports, most = self.config.switch.ports, (1 << TIMEOUT_BITS - 1) - 1
         for name in ("resets", "revives"):
@@ -227,8 +229,9 @@ class FabricTrial:
         """Cycle of the first packets: by then all tables are swept and written."""
         switch = self.config.switch
         written = switch.endpoints + 256 + 4 * self.hosts * switch.ports + switch.queues
-        # Nobody looks at a link without a PCS for long: its packets would be given up.
-        return max(written, self.config.lanes.search_cycles if self.config.lanes else 0)
+        # By then all ports are up: links do not wait for ever for a PCS.
+        lanes = self.config.lanes
+        return max(written, 2 * lanes.period_cycles + 4 * lanes.latency_cycles if lanes else 0)
 
     def place(self, host: int) -> tuple[int, int]:
         """Chip and port of a host."""
@@ -393,7 +396,7 @@ class FabricRun:
             duplicate=trial.duplicate,
         )
         self.cables: list[Cable] = []
-        self.pcs: list[MultilanePcsModel] = []  # of hosts
+        self.pcs: list[MultilanePcsModel] = []  # of hosts, then of each chip
         self.symbols = np.zeros(2, dtype=np.int64)  # corrected, and codewords that could not be
         if config.lanes:
             self.join_lanes(config.lanes)
@@ -443,13 +446,14 @@ class FabricRun:
         """A PCS at each host, and the lines of all cables, in their order."""
         trial, config = self.trial, self.trial.config
         rng = np.random.default_rng([trial.seed, 4])
-        self.pcs = pcs_of_links(lanes, self.hosts)
+        self.pcs = [pcs_of_links(lanes, self.hosts)]
+        self.pcs += [chip.pcs for chip in self.chips if chip.pcs]
         ends = [
-            (self.pcs[host], self.chips[chip].pcs[port])
+            ((self.pcs[0], host), (self.pcs[1 + chip], port))
             for host, (chip, port) in enumerate(map(trial.place, range(trial.hosts)))
         ]
         if trial.chips == 2:
-            ends.append((self.chips[0].pcs[0], self.chips[1].pcs[0]))
+            ends.append(((self.pcs[1], 0), (self.pcs[2], 0)))
         self.cables = [
             Cable(
                 pair,
@@ -458,6 +462,7 @@ class FabricRun:
                 skew=trial.skew,
                 error_rate=trial.ber,
                 burst=trial.burst,
+                ppm=trial.ppm,
             )
             for pair in ends
         ]
@@ -541,7 +546,7 @@ class FabricRun:
         for operator in self.operators:
             next(operator)
         fabric_drive(self.wires, self.cycle)
-        for pcs in self.pcs:
+        for pcs in self.pcs[:1]:
             multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
         if not self.cables:
             for group in self.groups:
@@ -571,11 +576,11 @@ class FabricRun:
             events = [getattr(group.model.outputs, f"events_{name}") for name in COUNTED]
             self.counts[n] += np.array(events).sum(axis=1)
         links_clock(self.hosts.blocks)
-        for pcs in self.pcs:
+        for pcs in self.pcs[:1]:
             multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
-        for pcs in (*self.pcs, *(pcs for chip in self.chips for pcs in chip.pcs)):
-            if pcs.outputs.corrected_valid[0]:
-                self.symbols += pcs.outputs.corrected[0], pcs.outputs.bad[0]
+        for pcs in self.pcs:
+            came = pcs.outputs.corrected_valid
+            self.symbols += came @ pcs.outputs.corrected, came @ pcs.outputs.bad
         if self.workload:
             self.workload.advance(self.sinks, self.cycle)
         self.cycle += 1

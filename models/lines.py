@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from models.serdes.config import CORE_PPM, LanesConfig
+from models.serdes.config import CORE_PPM, LINE_PPM, LanesConfig
 from models.serdes.multilane_pcs import MultilanePcsModel
 
-__all__ = ["MILLION", "Cable", "Lines"]
+__all__ = ["MILLION", "Cable", "Lines", "check_lines"]
 
+End = tuple[MultilanePcsModel, int]
 MILLION = 1_000_000
 FAR = 1 << 60  # bits until something that never happens
 
@@ -145,13 +146,34 @@ class Lines:
         self.tx_ready = self.ticks(0)
 
 
+def check_lines(lanes: LanesConfig | None, skew: int, ppm: int | None) -> None:
+    """Refuse what lanes cannot have; without any there is neither skew nor a clock.
+
+    Raises
+    ------
+    ValueError
+        The message names the value.
+    """
+    most = lanes.most_skew if lanes else 0
+    if ppm is not None:
+        if not lanes:
+            raise ValueError("ppm is of the clocks of lanes: give lanes, too")
+        if not 0 <= ppm <= LINE_PPM:
+            raise ValueError(
+                f"ppm must be 0 to {LINE_PPM}, for which the core's clock has room, not {ppm}"
+            )
+        most = max(0, most - lanes.lane_bits)  # for the phases of the lanes
+    if not 0 <= skew <= most:
+        raise ValueError(f"skew must be 0 to {most} bits, not {skew}")
+
+
 class Cable:
     """Lines both ways between two PCS.
 
     Parameters
     ----------
-    ends : two MultilanePcsModel
-        What it joins.
+    ends : two pairs of MultilanePcsModel and int
+        What it joins: a model, and which instance of it.
     rng : numpy.random.Generator
         All that is random.
     cycles : int
@@ -169,7 +191,7 @@ class Cable:
 
     def __init__(
         self,
-        ends: tuple[MultilanePcsModel, MultilanePcsModel],
+        ends: tuple[End, End],
         rng: np.random.Generator,
         *,
         cycles: int = 0,
@@ -178,7 +200,7 @@ class Cable:
         burst: int = 1,
         ppm: int | None = None,
     ):
-        lanes = ends[0].lanes
+        lanes = ends[0][0].lanes
         self.every, self.ways = set(range(lanes.lanes)), []
         for sign, (sender, receiver) in zip((-1, 1), (ends, ends[::-1]), strict=True):
             delays = cycles * lanes.lane_bits + rng.integers(skew + 1, size=lanes.lanes)
@@ -197,7 +219,7 @@ class Cable:
 
     def pass_on(self, is_cut: bool) -> None:
         """The bits of a cycle, from the outputs of each end to the inputs of the other."""
-        for lines, sender, receiver in self.ways:
+        for lines, (sender, m), (receiver, n) in self.ways:
             lines.dead = self.every if is_cut else set()
-            sender.inputs.tx_ready[0], i = lines.tx_ready, receiver.inputs
-            lines.pass_on(sender.outputs.tx[0], i.rx[0], i.rx_valid[0], i.signal_ok[0])
+            sender.inputs.tx_ready[m], i = lines.tx_ready, receiver.inputs
+            lines.pass_on(sender.outputs.tx[m], i.rx[n], i.rx_valid[n], i.signal_ok[n])

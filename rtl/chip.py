@@ -80,7 +80,8 @@ class Chip(wiring.Component):
     Members
     -------
     tx, rx : Out, In(ArrayLayout(lane_bits, lanes)).array(ports)
-    signal_ok : In(1).array(ports, lanes)
+    tx_ready : In(1).array(ports)
+    rx_valid, signal_ok : In(1).array(ports, lanes)
         As of :class:`rtl.serdes.multilane_pcs.MultilanePcs`. If the configuration has no lanes,
         they are not there, nor is ``pcs``.
     pcs : Out(PcsStatusSignature).array(ports)
@@ -127,7 +128,9 @@ class Chip(wiring.Component):
             line = data.ArrayLayout(lanes.lane_bits, lanes.lanes)
             pins = {
                 "tx": Out(line).array(ports),
+                "tx_ready": In(1).array(ports),
                 "rx": In(line).array(ports),
+                "rx_valid": In(1).array(ports, lanes.lanes),
                 "signal_ok": In(1).array(ports, lanes.lanes),
                 "pcs": Out(PcsStatusSignature(lanes)).array(ports),
             }
@@ -281,7 +284,9 @@ class Chip(wiring.Component):
         m.d.comb += [
             link.pcs_up.eq(pcs.up),
             pcs.enable.eq(self.link_enable[n]),
+            pcs.tx_ready.eq(self.tx_ready[n]),
             pcs.rx.eq(self.rx[n]),
+            Cat(*pcs.rx_valid).eq(Cat(*self.rx_valid[n])),
             Cat(*pcs.signal_ok).eq(Cat(*self.signal_ok[n])),
             self.tx[n].eq(pcs.tx),
         ]

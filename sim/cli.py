@@ -560,9 +560,9 @@ def link(
         raise click.UsageError("--drain is of the buffer that --credits fills: give both")
     if engine != "model":
         need(*COMPILER)
-    from models.link.config import NS_PER_METRE, link_of
+    from models.link.config import link_of
     from models.link.trial import LinkTrial
-    from models.serdes.config import LanesConfig
+    from models.serdes.config import lanes_of, link_over
     from sim.link import numbers, run
 
     options: dict[str, Any] = {
@@ -574,13 +574,8 @@ def link(
         options["channels"] = 1
     through, ends = None, link_of(config, **options)
     if lanes:
-        through = LanesConfig(
-            name=config.name, words_per_cycle=ends.words_per_cycle, lanes=int(lanes), fec=fec
-        )
-        # To the buffers and timers of the link a PCS is a longer cable.
-        cycles = through.latency_cycles + chances["skew"] / through.lane_bits
-        options["length_m"] += cycles * 1e3 / ends.mhz / NS_PER_METRE
-        ends = link_of(config, **options)
+        through = lanes_of(ends, int(lanes), fec)
+        ends = link_over(config, through, chances["skew"], **options)
     trial = LinkTrial(
         config=ends,
         lanes=through,
@@ -660,6 +655,11 @@ def link(
     help="Bits that a lane may be later than another; lanes are swapped, too.",
 )
 @click.option(
+    "--ppm",
+    type=click.IntRange(min=0, max=100),
+    help="Clocks of lanes are so many parts per million off, one way and the other.",
+)
+@click.option(
     "--length-m",
     type=click.FloatRange(min=0),
     default=5.0,
@@ -712,8 +712,9 @@ def fabric(
     """
     if engine != "model":
         need(*COMPILER)
-    if lanes == "none" and skew:
-        raise click.UsageError("--skew is of lanes: choose some with --lanes, too")
+    if lanes == "none" and (skew or chances["ppm"] is not None):
+        name = "--skew" if skew else "--ppm"
+        raise click.UsageError(f"{name} is of lanes: choose some with --lanes, too")
     from models.chip_config import chip_of
     from models.fabric import FabricTrial
     from models.link.config import link_of
@@ -731,7 +732,8 @@ def fabric(
         config = config.with_(name=f"{config.name}-{ports}", ports=ports)
     through = None
     if lanes != "none":
-        through = lanes_of(link_of(config), int(lanes), fec)
+        # With markers so near to each other ports are up soon.
+        through = lanes_of(link_of(config), int(lanes), fec, marker_codewords=40)
         options = {"length_m": length_m, "skew": skew}
     else:
         options = {"length_m": length_m}

@@ -97,7 +97,7 @@ def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
     """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset."""
     start = FabricTrial(config=config, chips=2).start
     trial = {"chips": 2, "frames": 40, **noisy, "resets": ((1, 1, start + 700),)}
-    trial["down"] = ((0, start + 400, start + 500),)
+    trial |= {"down": ((0, start + 400, start + 500),), "ppm": 100}
     found = results(config, **trial)
     assert found["delivered"] + found["reset"] == found["offered"]
     assert found["symbols_corrected"] > 100 and found["codewords_bad"] > 3

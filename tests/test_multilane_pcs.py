@@ -7,33 +7,25 @@ import pytest
 
 from models.config import NODE, PROTO, RACK, TINY
 from models.lines import Lines
-from models.link.config import NS_PER_METRE, link_of
+from models.link.config import link_of
 from models.link.trial import LinkRun, LinkTrial
 from models.link.wire import ERROR
-from models.serdes.config import LanesConfig
+from models.serdes.config import LanesConfig, lanes_of, link_over
 from models.serdes.multilane_pcs import MultilanePcsModel, word_cycles
 from rtl.serdes.multilane_pcs import MultilanePcs
 from sim.link import run as run_link
 from sim.verilator import run_bench
 
 
-def lanes_of(base, lanes: int, fec: str, codewords: int = 8, skew: int = 6) -> LanesConfig:
-    words = link_of(base).words_per_cycle
-    return LanesConfig(
-        name=f"{base.name}-{lanes}-{fec}",
-        words_per_cycle=words,
-        lanes=lanes,
-        fec=fec,
-        marker_codewords=codewords,
-        skew_rows=skew,
-    )
+def with_lanes(base, lanes: int, fec: str, codewords: int = 8, skew: int = 6) -> LanesConfig:
+    return lanes_of(link_of(base), lanes, fec, marker_codewords=codewords, skew_rows=skew)
 
 
 CONFIGS = [
-    lanes_of(TINY, 1, "rs272"),
-    pytest.param(lanes_of(TINY, 4, "rs544"), marks=pytest.mark.slow),
-    lanes_of(TINY, 2, "none"),
-    lanes_of(NODE, 4, "rs272"),
+    with_lanes(TINY, 1, "rs272"),
+    pytest.param(with_lanes(TINY, 4, "rs544"), marks=pytest.mark.slow),
+    with_lanes(TINY, 2, "none"),
+    with_lanes(NODE, 4, "rs272"),
 ]
 
 
@@ -84,7 +76,7 @@ EVERY = [
 @pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
 def test_line_is_full_and_words_come_in_order(base, lanes, fec):
     """Without a bubble on the lines; markers and the width of lanes take what the words lack."""
-    config = lanes_of(base, lanes, fec)
+    config = with_lanes(base, lanes, fec)
     loop, ready = Loop(base, config), 0
     period = (config.data_rows + config.marker_rows) * config.row_groups
     warm = 4 * period + 200
@@ -105,7 +97,7 @@ def test_line_is_full_and_words_come_in_order(base, lanes, fec):
 @pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
 def test_lines_that_pause_never_wait(base, lanes, fec):
     """Lines that take nothing for a while, of any length, find their words afterwards."""
-    model = MultilanePcsModel(lanes_of(base, lanes, fec), link_of(base))
+    model = MultilanePcsModel(with_lanes(base, lanes, fec), link_of(base))
     i, o = model.inputs, model.outputs
     rng, left, taken = np.random.default_rng(lanes), 0, 0
     i.i_valid[0] = i.tx_ready[0] = 1
@@ -123,7 +115,7 @@ def test_lines_that_pause_never_wait(base, lanes, fec):
 @pytest.mark.parametrize("ppm", [0, 1, 200, 400])
 def test_slower_lines_cost_what_they_are_slower(ppm):
     """Words in order, as many as the lines take; none waits longer by more than two cycles."""
-    config = lanes_of(NODE, 4, "rs272")
+    config = with_lanes(NODE, 4, "rs272")
     lines = Lines(config, np.random.default_rng(1), ppm=ppm, phases=[0, 1, 500_000, 1_000_000])
     loop = Loop(NODE, config, lines)
     cycles = 12_000
@@ -142,7 +134,7 @@ def test_slower_lines_cost_what_they_are_slower(ppm):
 @pytest.mark.parametrize("early", [False, True])
 def test_phases_of_clocks_are_skew_of_a_word(early):
     """A word less is what lanes of clocks of their own may be late."""
-    config = lanes_of(NODE, 4, "rs272")
+    config = with_lanes(NODE, 4, "rs272")
     most = (config.skew_rows - 2) * config.row_bits - config.lane_bits
     delays, phases = [0, 0, 0, most], [0, 1_000_000, 0, 1_000_000]
     if early:
@@ -173,7 +165,7 @@ def test_latency_is_that_of_the_documentation(base):
 
 def test_all_that_can_be_corrected_is():
     """Wrong bits of which RS272 corrects nearly all, on four lanes late and out of order."""
-    config = lanes_of(NODE, 4, "rs272", codewords=40)
+    config = with_lanes(NODE, 4, "rs272", codewords=40)
     lines = Lines(config, np.random.default_rng(3), [2, 0, 3, 1], [200, 17, 0, 501], 1e-4)
     loop, corrected = Loop(NODE, config, lines), 0
     for _ in range(4000):
@@ -189,7 +181,7 @@ def test_all_that_can_be_corrected_is():
 
 def test_bad_codeword_is_errors_and_so_is_the_unit_behind_it():
     """All words of it, 40, and the 8 of a unit; nothing else is lost."""
-    config = lanes_of(NODE, 4, "rs272", codewords=40)
+    config = with_lanes(NODE, 4, "rs272", codewords=40)
     loop, bad = Loop(NODE, config), 0
     for cycle in range(2000):
         # 40 wrong bits on each lane: more symbols than can be corrected.
@@ -207,7 +199,7 @@ def test_bad_codeword_is_errors_and_so_is_the_unit_behind_it():
 
 @pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
 def test_latency_is_within_that_of_the_configuration(base, lanes, fec):
-    config = lanes_of(base, lanes, fec, codewords=16)
+    config = with_lanes(base, lanes, fec, codewords=16)
     cycles = word_cycles(config, link_of(base))
     assert len(cycles) > 30
     # Less by a group that a unit ends, and the marker in front of which most words are not.
@@ -217,9 +209,9 @@ def test_latency_is_within_that_of_the_configuration(base, lanes, fec):
 
 
 def trial_of(base, lanes: int, fec: str, **options) -> LinkTrial:
-    config = lanes_of(base, lanes, fec, codewords=40)
-    metres = (config.latency_cycles + 10) * 1e3 / link_of(base).mhz / NS_PER_METRE
-    ends = link_of(base, length_m=2 + metres, channels=1)
+    config = with_lanes(base, lanes, fec, codewords=40)
+    # With room for skew that nobody told of.
+    ends = link_over(base, config, 10 * config.lane_bits, length_m=2, channels=1)
     return LinkTrial(config=ends, lanes=config, **options)
 
 
@@ -261,7 +253,7 @@ def test_rtl_of_links_agrees_over_lanes(tmp_path):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"lanes": lanes_of(NODE, 4, "none")}, "lanes must have 1 words_per_cycle, not 5"),
+        ({"lanes": with_lanes(NODE, 4, "none")}, "lanes must have 1 words_per_cycle, not 5"),
         ({"drop": 0.1}, "drop and duplicate are of words, not of lanes"),
         ({"skew": 161}, "skew must be 0 to 160 bits, not 161"),
         ({"skew": 161, "ppm": 0}, "skew must be 0 to 126 bits, not 161"),
@@ -270,7 +262,7 @@ def test_rtl_of_links_agrees_over_lanes(tmp_path):
     ],
 )
 def test_trial_that_does_not_fit_is_named(changes, message):
-    values = {"config": link_of(TINY), "lanes": lanes_of(TINY, 2, "rs272")} | changes
+    values = {"config": link_of(TINY), "lanes": with_lanes(TINY, 2, "rs272")} | changes
     with pytest.raises(ValueError, match=message):
         LinkTrial(**values)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
-from models.lines import MILLION, Lines
+from models.lines import Cable, check_lines
 from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -23,11 +23,12 @@ from models.link.wire import (
     credits_of,
 )
 from models.record import flat
-from models.serdes.config import CORE_PPM, LINE_PPM, LanesConfig
+from models.serdes.config import LanesConfig
 from models.serdes.multilane_pcs import (
     MultilanePcsModel,
     multilane_pcs_clock,
     multilane_pcs_outputs,
+    pcs_of_links,
 )
 from models.traffic import (
     Sinks,
@@ -173,17 +174,7 @@ class LinkTrial:
             )
         if self.lanes and (self.drop or self.duplicate):
             raise ValueError("drop and duplicate are of words, not of lanes: leave them 0")
-        if self.ppm is not None and not self.lanes:
-            raise ValueError("ppm is of the clocks of lanes: give lanes, too")
-        if self.ppm is not None and not 0 <= self.ppm <= LINE_PPM:
-            raise ValueError(
-                f"ppm must be 0 to {LINE_PPM}, for which the core's clock has room, not {self.ppm}"
-            )
-        most = (self.lanes.skew_rows - 2) * self.lanes.row_bits if self.lanes else 0
-        if self.lanes and self.ppm is not None:  # for the phases of the lanes
-            most = max(0, most - self.lanes.lane_bits)
-        if not 0 <= self.skew <= most:
-            raise ValueError(f"skew must be 0 to {most} bits, not {self.skew}")
+        check_lines(self.lanes, self.skew, self.ppm)
         if self.report_cycles is not None and not 0 <= self.report_cycles < 1 << CREDIT_TIMER_BITS:
             raise ValueError(
                 f"report_cycles must be 0 to {(1 << CREDIT_TIMER_BITS) - 1}, "
@@ -412,8 +403,8 @@ class LinkRun:
             drop=trial.drop,
             duplicate=trial.duplicate,
         )
-        self.pcs: list[MultilanePcsModel] = []
-        self.lines: list[Lines] = []
+        self.pcs: MultilanePcsModel | None = None  # of both ends
+        self.cable: Cable | None = None
         self.symbols = np.zeros(2, dtype=np.int64)  # corrected, and codewords that could not be
         if trial.lanes:
             self.join_lanes(trial.lanes)
@@ -456,62 +447,41 @@ class LinkRun:
 
     def join_lanes(self, lanes: LanesConfig) -> None:
         """A PCS at each end, and the lines from it."""
-        trial, config = self.trial, self.trial.config
-        rng = np.random.default_rng([trial.seed, 4])
-        under_way = max(0, config.wire_cycles - lanes.latency_cycles) * lanes.lane_bits
-        for end in range(2):
-            self.pcs.append(MultilanePcsModel(lanes, config))
-            self.pcs[-1].inputs.enable[0] = 1
-            delays = under_way + rng.integers(trial.skew + 1, size=lanes.lanes)
-            order = rng.permutation(lanes.lanes).tolist() if trial.skew else None
-            clocks: dict[str, Any] = {}
-            if trial.ppm is not None:  # those to end 0 are of end 1
-                clocks["ppm"] = CORE_PPM + (trial.ppm, -trial.ppm)[end]
-                clocks["phases"] = rng.integers(MILLION + 1, size=lanes.lanes).tolist()
-            self.lines.append(
-                Lines(lanes, rng, order, delays.tolist(), trial.ber, burst=trial.burst, **clocks)
-            )
+        trial = self.trial
+        self.pcs = pcs_of_links(lanes, self.model)
+        self.cable = Cable(
+            ((self.pcs, 0), (self.pcs, 1)),
+            np.random.default_rng([trial.seed, 4]),
+            cycles=max(0, trial.config.wire_cycles - lanes.latency_cycles),
+            skew=trial.skew,
+            error_rate=trial.ber,
+            burst=trial.burst,
+            ppm=trial.ppm,
+        )
 
     def advance(self) -> int:
         """Run a chunk of cycles in the model; return how many."""
         before, end = self.delivered, self.cycle + self.chunk
-        if self.pcs:
+        if self.pcs and self.cable:
             for cycle in range(self.cycle, end):
-                self.cycle_of_lanes(cycle)
+                self.cycle_of_lanes(self.pcs, self.cable, cycle)
         else:
             link_cycles(self.wires, self.model.blocks, self.flats, self.traces, self.cycle, end)
         self.passed(self.chunk, before)
         return self.chunk
 
-    def cycle_of_lanes(self, cycle: int) -> None:
+    def cycle_of_lanes(self, pcs: MultilanePcsModel, cable: Cable, cycle: int) -> None:
         """One cycle of everything, with a PCS at each end in the place of the channel."""
         link_drive(self.wires, cycle)
-        i, o = self.model.inputs, self.model.outputs
-        is_cut = any(start <= cycle < end for start, end in self.trial.down)
-        for n, pcs in enumerate(self.pcs):
-            found = pcs.outputs
-            multilane_pcs_outputs(pcs.numbers, pcs.parts, found)
-            i.to_pcs_ready[n], i.pcs_up[n] = found.i_ready[0], found.up[0]
-            i.from_pcs_valid[n] = found.o_valid[0]
-            i.from_pcs_words_data[n] = found.o_words_data[0]
-            i.from_pcs_words_control[n] = found.o_words_control[0]
-            if found.corrected_valid[0]:
-                self.symbols += found.corrected[0], found.bad[0]
+        multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
+        came = pcs.outputs.corrected_valid
+        self.symbols += came @ pcs.outputs.corrected, came @ pcs.outputs.bad
         self.model.step()
         for side, trace in zip(self.flats, self.traces, strict=True):
             if len(trace):
                 trace[cycle - self.cycle] = side
-        for n, pcs in enumerate(self.pcs):
-            given, other = pcs.inputs, self.pcs[1 - n]
-            given.i_valid[0] = o.to_pcs_valid[n]
-            given.i_payload_data[0] = o.to_pcs_payload_data[n]
-            given.i_payload_control[0] = o.to_pcs_payload_control[n]
-            lines = self.lines[n]
-            lines.dead = set(range(pcs.lanes.lanes)) if is_cut else set()
-            other.inputs.tx_ready[0] = lines.tx_ready
-            lines.pass_on(other.outputs.tx[0], given.rx[0], given.rx_valid[0], given.signal_ok[0])
-        for pcs in self.pcs:
-            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+        cable.pass_on(any(start <= cycle < end for start, end in self.trial.down))
+        multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
         link_settle(self.wires, cycle)
 
     def passed(self, cycles: int, before: int) -> None:
@@ -537,7 +507,7 @@ class LinkRun:
         longest = max(longest, (config.replay_count_max + 2) * config.replay_timer_cycles)
         lanes = self.trial.lanes
         if lanes:  # until there is a lock
-            longest += 3 * (lanes.data_rows + lanes.marker_rows) * lanes.row_groups
+            longest += 3 * lanes.period_cycles
         return 2 * longest + 2 * CHUNK + max((end for _, end in self.trial.down), default=0)
 
     @property
@@ -641,9 +611,7 @@ class LinkRun:
             "extra_delay_ns": {
                 f"below {edge:g}": count for edge, count in zip(edges[1:], histogram, strict=True)
             },
-            "bits_hit": sum(
-                (line.hits for line in self.lines), int(self.channel.state.errors.sum())
-            ),
+            "bits_hit": self.cable.hits if self.cable else int(self.channel.state.errors.sum()),
             "symbols_corrected": int(self.symbols[0]),
             "codewords_bad": int(self.symbols[1]),
             "cycles": self.cycle,
