@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim link sweep report wave regress prove faults verilog bitstream \
+VERBS   = doctor lint unit sim link reach sweep report wave regress prove faults verilog bitstream \
           bench bench-area validate docs test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
@@ -15,6 +15,7 @@ waves  = $(if $(filter-out 0,$(WAVES)),--waves)
 OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)') $(waves)
 OPTIONS_link    = $(config) $(seed)
+OPTIONS_reach   = $(config)
 OPTIONS_sweep   = $(if $(SWEEP),'$(SWEEP)',iterations)
 OPTIONS_report  = $(SWEEP)
 OPTIONS_verilog = $(config)
@@ -38,6 +39,7 @@ lint:    ## style and types
 unit:    ## models and tools, without a simulator; three minutes
 sim:     ## run workloads through model and RTL    CONFIG= WORKLOAD= SEED= SCALE= WAVES=1
 link:    ## packets over a bad cable, and what came of them  CONFIG= SEED=
+reach:   ## how long a copper cable may be         CONFIG=
 sweep:   ## many runs of the model, side by side  SWEEP=
 report:  ## page and pictures of results            SWEEP=
 wave:    ## open the waves of the latest run       RUN=
