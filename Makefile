@@ -6,8 +6,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 LINGYUN = $(VENV)/bin/lingyun
 READY   = $(VENV)/ready
-VERBS   = doctor lint unit sim link fabric sweep report wave regress prove faults verilog bitstream \
-          bench bench-area validate docs test
+VERBS   = doctor lint unit sim link reach fabric sweep report wave regress prove faults verilog \
+          bitstream bench bench-area validate docs test
 
 config = $(if $(CONFIG),--config '$(CONFIG)')
 seed   = $(if $(SEED),--seed '$(SEED)')
@@ -17,6 +17,7 @@ OPTIONS_sim     = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(s
 OPTIONS_link    = $(config) $(seed)
 OPTIONS_fabric  = $(config) $(foreach name,$(WORKLOAD),--workload '$(name)') $(seed) \
                   $(if $(SCALE),--scale '$(SCALE)')
+OPTIONS_reach   = $(config)
 OPTIONS_sweep   = $(if $(SWEEP),'$(SWEEP)',iterations)
 OPTIONS_report  = $(SWEEP)
 OPTIONS_verilog = $(config)
@@ -40,6 +41,7 @@ lint:    ## style and types
 unit:    ## models and tools, without a simulator; three minutes
 sim:     ## run workloads through model and RTL    CONFIG= WORKLOAD= SEED= SCALE= WAVES=1
 link:    ## packets over a bad cable, and what came of them  CONFIG= SEED=
+reach:   ## how long a copper cable may be         CONFIG=
 fabric:  ## chips, hosts and bad cables   CONFIG= WORKLOAD= SEED= SCALE=
 sweep:   ## many runs of the model, side by side  SWEEP=
 report:  ## page and pictures of results            SWEEP=

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from models.config import NAMED, SCHEDULERS, SwitchConfig, named
 from sim import BUILD, ROOT
@@ -167,6 +168,20 @@ config_option = click.option(
     show_default=True,
     help=f"What to build: {', '.join(NAMED)}, or a TOML file with base = one of these and the "
     "fields that differ, such as ports = 16.",
+)
+fec_option = click.option(
+    "--fec",
+    type=click.Choice(["none", "rs272", "rs544"]),
+    default="rs272",
+    show_default=True,
+    help="Code for forward error correction; error rates are those before it.",
+)
+config_option_of_links = click.option(
+    "--config",
+    type=Configuration(),
+    default="NODE",
+    show_default=True,
+    help="Whose links: " + ", ".join(NAMED) + ", or a TOML file.",
 )
 test_seed_option = click.option(
     "--seed",
@@ -383,13 +398,7 @@ def sim(
 
 
 @main.command()
-@click.option(
-    "--config",
-    type=Configuration(),
-    default="NODE",
-    show_default=True,
-    help="Whose links: " + ", ".join(NAMED) + ", or a TOML file.",
-)
+@config_option_of_links
 @click.option(
     "--length-m",
     type=click.FloatRange(min=0),
@@ -403,6 +412,13 @@ def sim(
     default=0.0,
     show_default=True,
     help="Probability that an error begins at a bit of the line.",
+)
+@click.option(
+    "--reach",
+    "metres",
+    type=click.FloatRange(min=0),
+    help="With --lanes, instead of --ber and --length-m: so many metres of copper, with the errors "
+    "that `lingyun reach` finds for them.",
 )
 @click.option(
     "--burst",
@@ -471,13 +487,7 @@ def sim(
     help="Symbols on so many lanes, through a PCS at each end, instead of words. The PCS is the "
     "model, with each engine; some 3,000 cycles a second.",
 )
-@click.option(
-    "--fec",
-    type=click.Choice(["none", "rs272", "rs544"]),
-    default="rs272",
-    show_default=True,
-    help="With --lanes: code for forward error correction; --ber is then that before it.",
-)
+@fec_option
 @click.option(
     "--skew",
     type=click.IntRange(min=0),
@@ -520,9 +530,12 @@ def sim(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, nothing else.")
 @click.option("--output", type=Folder(), help="Folder for results.json.  [default: build/link]")
+@click.pass_context
 def link(
+    ctx: click.Context,
     config: SwitchConfig,
     length_m: float,
+    metres: float | None,
     cuts: tuple[str, ...],
     sizes: str | None,
     store_and_forward: bool,
@@ -549,7 +562,16 @@ def link(
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
       lingyun link --lanes 4 --ber 1e-5 --skew 200 --frames 300     symbols on lanes, with RS272
       lingyun link --lanes 4 --ppm 100 --frames 300      and lines that have clocks of their own
+      lingyun link --lanes 4 --reach 2.5 --frames 300    errors as 2.5 m of copper make them
     """
+    if metres is not None:
+        for name in ("ber", "length_m"):
+            if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                option = name.replace("_", "-")
+                raise click.UsageError(f"--reach tells --{option}: leave one of the two out")
+        if not lanes:
+            raise click.UsageError("--reach is of lanes: give --lanes, too")
+        length_m = metres
     if chances["skew"] and not lanes:
         raise click.UsageError("--skew is of lanes: give --lanes, too")
     if chances["ppm"] is not None and not lanes:
@@ -563,6 +585,7 @@ def link(
     from models.link.config import link_of
     from models.link.trial import LinkTrial
     from models.serdes.config import lanes_of, link_over
+    from models.serdes.reach import lane_gbps, line_of
     from sim.link import numbers, run
 
     options: dict[str, Any] = {
@@ -576,6 +599,8 @@ def link(
     if lanes:
         through = lanes_of(ends, int(lanes), fec)
         ends = link_over(config, through, chances["skew"], **options)
+        if metres is not None:
+            chances["ber"] = line_of(lane_gbps(through, ends.mhz), metres=metres).ber
     trial = LinkTrial(
         config=ends,
         lanes=through,
@@ -583,17 +608,94 @@ def link(
         down=tuple(numbers("--down", cut, ":", 2) for cut in cuts),
         **chances,
     )
-    return run(trial, engine=engine, as_json=as_json, output=output)
+    return run(trial, engine=engine, as_json=as_json, output=output, metres=metres)
 
 
 @main.command()
+@config_option_of_links
 @click.option(
-    "--config",
-    type=Configuration(),
-    default="NODE",
+    "--lanes",
+    type=click.Choice(["1", "2", "4", "8"]),
+    default="4",
     show_default=True,
-    help="Of each chip: " + ", ".join(NAMED) + ", or a TOML file.",
+    help="Lanes of a port, which share its words and what the code adds to them.",
 )
+@fec_option
+@click.option(
+    "--signalling",
+    type=click.Choice(["nrz", "pam4"]),
+    help="Two levels or four.  [default: nrz up to 30 Gbit/s a lane]",
+)
+@click.option(
+    "--gbps",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Gbit/s of a lane, as it is on the line, such as 106.25 for 802.3ck.  [default: what "
+    "--config and --lanes need]",
+)
+@click.option(
+    "--awg",
+    type=click.IntRange(20, 36),
+    help="Gauge of the cable: 24 is thick, 30 is thin.  [default: 26, for slow lanes 24]",
+)
+@click.option(
+    "--metres",
+    type=click.FloatRange(min=0),
+    multiple=True,
+    default=(0.5, 1, 1.5, 2, 3, 5),
+    show_default=True,
+    help="Length of the cable. Repeat the option for several.",
+)
+@click.option(
+    "--ber",
+    type=click.FloatRange(min=0, max=0.5, min_open=True),
+    default=1e-4,
+    show_default=True,
+    help="Error rate before the code, whose longest cable is told. 1e-4 is what 802.3ck counts on.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON, nothing else.")
+def reach(
+    config: SwitchConfig,
+    lanes: str,
+    fec: str,
+    signalling: str | None,
+    gbps: float | None,
+    awg: int | None,
+    metres: tuple[float, ...],
+    ber: float,
+    as_json: bool,
+) -> int:
+    """How long may a copper cable be: loss, signal to noise and error rates, by formula.
+
+    A receiver has to hear all frequencies up to half of the symbol rate (Nyquist). A cable swallows
+    more of them the higher they are and the longer it is; what is left stands against noise and
+    crosstalk. That gives the error rate before the code; the code corrects what it can; and a frame
+    in which wrong bits are left is sent again.
+
+    The figures are a bound for planning, not a qualification: docs/serdes.md tells the formulas,
+    where each constant comes from, and how far off it is for cables that there are.
+
+    \b
+    Examples:
+      lingyun reach                                     NODE on 4 lanes, with RS272
+      lingyun reach --config RACK --lanes 8 --fec rs544
+      lingyun reach --config RACK --metres 0.5 --metres 0.75 --awg 24
+      lingyun reach --config PROTO --lanes 1 --fec none --ber 1e-12
+      lingyun reach --gbps 106.25 --metres 2            a lane of 802.3ck and its 2 m
+    """
+    from models.link.config import link_of
+    from models.serdes.config import lanes_of
+    from models.serdes.reach import lane_gbps, line_of
+    from sim.reach import run
+
+    ends = link_of(config)
+    through = lanes_of(ends, int(lanes), fec)
+    changes = {} if awg is None else {"awg": awg}
+    line = line_of(gbps or lane_gbps(through, ends.mhz), signalling, **changes)
+    return run(line, through, ends, metres=metres, ber=ber, as_json=as_json)
+
+
+@main.command()
+@config_option_of_links
 @click.option(
     "--chips",
     type=click.Choice(["1", "2"]),
@@ -634,13 +736,7 @@ def link(
     show_default=True,
     help="Lanes of each port; none: words of the links are on the cables, without a PCS.",
 )
-@click.option(
-    "--fec",
-    type=click.Choice(["none", "rs272", "rs544"]),
-    default="rs272",
-    show_default=True,
-    help="Code for forward error correction.",
-)
+@fec_option
 @click.option(
     "--ber",
     type=click.FloatRange(min=0, max=1, max_open=True),

@@ -89,10 +89,12 @@ def run(
     engine: str = "model",
     as_json: bool = False,
     output: Path | None = None,
+    metres: float | None = None,
 ) -> int:
     """Run ``trial`` and show what came of it; exit status 0 if nothing was lost in silence.
 
-    Results go to ``output``, by default ``build/link/<configuration>``: ``results.json``.
+    Results go to ``output``, by default ``build/link/<configuration>``: ``results.json``. They name
+    ``metres``, the copper that the errors are those of, if it is given.
     """
     folder = (output or BUILD / "link" / trial.config.name).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,6 +112,8 @@ def run(
             f"{trial.lanes.fec}, skew up to {trial.skew} bits"
             + ("" if trial.ppm is None else f", clocks within {trial.ppm} ppm")
         )
+    if metres is not None:
+        console.print(f"{metres:g} m of copper: BER {trial.ber:.2g} before the code")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     failure = ""
     with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
@@ -130,6 +134,8 @@ def run(
         "versions": versions(),
         "commit": commit(),
     }
+    if metres is not None:
+        results["reach"] = {"metres": metres, "ber": trial.ber}
     if trial.lanes:
         results["layers"] = latency_by_layer(trial)
     results["good"] = bool(results.get("complete")) and not any(results[name] for name in WRONG)

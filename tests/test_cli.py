@@ -20,6 +20,7 @@ VERBS = [
     "unit",
     "sim",
     "link",
+    "reach",
     "fabric",
     "sweep",
     "point",
