@@ -825,7 +825,10 @@ def fabric(
         ranks = load(workload).ranks
         ports = max(2, ranks) if chips == "1" else -(-ranks // 2) + 1
     if ports not in (None, config.ports):
-        config = config.with_(name=f"{config.name}-{ports}", ports=ports)
+        # With fewer queues an ingress may hold more of each, for which an egress needs room.
+        config = config.with_(
+            name=f"{config.name}-{ports}", ports=ports, egress_flits=2 * config.egress_flits
+        )
     through = None
     if lanes != "none":
         # With markers so near to each other ports are up soon.

@@ -11,7 +11,7 @@ from models.fabric import WRONG, FabricRun, FabricTrial
 from models.link.config import HOP_CYCLES, link_of
 from models.serdes.config import lanes_of
 from sim import cli
-from sim.bench import chip
+from sim.bench.chip import measured
 from sim.fabric import run
 
 SMALL = NODE.with_(name="NODE-5", ports=5)  # two of them have eight hosts
@@ -55,11 +55,12 @@ def test_command_writes_results(tmp_path):
     assert found["trial"]["config"]["lanes"] is None and found["collectives"] == []
 
 
-def test_what_was_given_up_fails_the_run(tmp_path):
-    trial = FabricTrial(config=chip_of(TINY), chips=1, frames=5, sizes=(64,), ber=1e-2)
+def test_what_never_came_fails_the_run(tmp_path):
+    """Hardly a word gets through, so that links do not come up, and packets wait for them."""
+    trial = FabricTrial(config=chip_of(TINY), chips=1, frames=5, sizes=(64,), ber=0.05)
     assert run(trial, output=tmp_path) == 1
     found = json.loads((tmp_path / "results.json").read_text())
-    assert found["given_up"] > 0 and not found["good"]
+    assert found["waiting"] + found["given_up"] > 0 and not found["good"]
 
 
 @pytest.mark.parametrize(
@@ -78,6 +79,6 @@ def test_wrong_options_are_named(arguments, message):
 
 
 def test_packets_come_as_many_cycles_later_as_the_layers_say():
-    found, through, sums = chip.measured("rs272")
+    found, through, sums = measured("rs272")
     assert found["link"] == HOP_CYCLES and found["switch"] == NODE.latency
     assert abs(through - sums) <= 3  # medians of what varies with the place among codewords
