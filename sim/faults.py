@@ -63,6 +63,7 @@ from rtl.serdes.deskew import Deskew
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
+from rtl.serdes.lane_crossing import LaneCrossing
 from rtl.serdes.lane_receiver import LaneReceiver
 from rtl.serdes.lane_transmitter import LaneTransmitter
 from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
@@ -424,6 +425,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "multilane_pcs bench, code": lambda: run_bench(
         "multilane_pcs", MultilanePcs(CODED_LANE, LINK_OF_A_WORD), CODED_LANE
+    ),
+    "lane_crossing bench": lambda: run_bench(
+        "lane_crossing", LaneCrossing(TWO_LANES), TWO_LANES, packed=False, cycles=8000
     ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
@@ -2458,6 +2462,78 @@ FAULTS = (
         old="waiting.eq(waiting + write.en - goes)",
         new="waiting.eq(Mux(goes, waiting - 1, waiting + write.en))",
         check="multilane_pcs bench, code",
+    ),
+    Fault(
+        name="pace-send",
+        meaning="words go whether the lines take them or not",
+        file="rtl/serdes/lane_transmitter.py",
+        old="goes.eq(started & self.tx_ready)",
+        new="goes.eq(started)",
+        check="lane_transmitter bench",
+    ),
+    Fault(
+        name="pace-rows",
+        meaning="rows of a lane are cut in cycles without a word, too",
+        file="rtl/serdes/lane_receiver.py",
+        old="cut.eq(self.rx_valid & self.signal_ok",
+        new="cut.eq(self.signal_ok",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="pace-signal",
+        meaning="a lane without words keeps its lock without a signal",
+        file="rtl/serdes/lane_receiver.py",
+        old="with m.If(~self.signal_ok):",
+        new="with m.If(~self.signal_ok & self.rx_valid):",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="pace-lanes",
+        meaning="all lanes have words when the first one has",
+        file="rtl/serdes/multilane_pcs.py",
+        old="receiver.rx_valid.eq(self.rx_valid[lane])",
+        new="receiver.rx_valid.eq(self.rx_valid[0])",
+        check="multilane_pcs bench",
+    ),
+    Fault(
+        name="crossing-lanes",
+        meaning="lanes come out swapped",
+        file="rtl/serdes/lane_crossing.py",
+        old="self.rx[lane].eq(receiver.word)",
+        new="self.rx[config.lanes - 1 - lane].eq(receiver.word)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-signal",
+        meaning="the signal of a lane comes without a flip-flop between",
+        file="rtl/serdes/lane_crossing.py",
+        old='m.submodules.signal = FFSynchronizer(self.line_ok, is_ok, o_domain="sync")',
+        new="m.d.comb += is_ok.eq(self.line_ok)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-reset",
+        meaning="words that a reset takes are missed, and nothing is told",
+        file="rtl/serdes/lane_crossing.py",
+        old="self.signal_ok.eq(is_ok & ~queue.r_rst)",
+        new="self.signal_ok.eq(is_ok)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-overflow",
+        meaning="words without room are lost in silence",
+        file="rtl/serdes/lane_crossing.py",
+        old="drops.eq(queue.w_en & ~queue.w_rdy)",
+        new="drops.eq(0)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-underflow",
+        meaning="a line that lacks a word is not told",
+        file="rtl/serdes/lane_crossing.py",
+        old="lacked.eq(begun & ~queue.r_rdy)",
+        new="lacked.eq(0)",
+        check="lane_crossing bench",
     ),
     Fault(
         name="training-good",
