@@ -1,5 +1,7 @@
 """Both ends of lanes as one component: each a PCS and a crossing, with clocks of its own."""
 
+from typing import Any
+
 from amaranth import Module
 from amaranth.hdl import DomainRenamer
 from amaranth.lib import data, stream, wiring
@@ -48,30 +50,32 @@ class LaneEnd(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.pcs = pcs = MultilanePcs(self.lanes, self.link)
-        m.submodules.crossing = crossing = LaneCrossing(self.lanes)
-        connect(m, flipped(self.i), pcs.i)
-        connect(m, pcs.o, flipped(self.o))
+        end: Any = self  # members are made at run time
+        pcs: Any = MultilanePcs(self.lanes, self.link)
+        crossing: Any = LaneCrossing(self.lanes)
+        m.submodules.pcs, m.submodules.crossing = pcs, crossing
+        connect(m, flipped(end.i), pcs.i)
+        connect(m, pcs.o, flipped(end.o))
         never = [pcs.starved, pcs.overrun, crossing.underflow]
         m.d.comb += [
             pcs.enable.eq(1),
             crossing.tx.eq(pcs.tx),
             pcs.tx_ready.eq(crossing.tx_ready),
             pcs.rx.eq(crossing.rx),
-            self.line_tx.eq(crossing.line_tx),
-            crossing.line_rx.eq(self.line_rx),
-            self.up.eq(pcs.up),
-            self.corrected_valid.eq(pcs.corrected_valid),
-            self.bad.eq(pcs.bad),
+            end.line_tx.eq(crossing.line_tx),
+            crossing.line_rx.eq(end.line_rx),
+            end.up.eq(pcs.up),
+            end.corrected_valid.eq(pcs.corrected_valid),
+            end.bad.eq(pcs.bad),
         ]
         for lane in range(self.lanes.lanes):
             m.d.comb += [
                 pcs.rx_valid[lane].eq(crossing.rx_valid[lane]),
                 pcs.signal_ok[lane].eq(crossing.signal_ok[lane]),
-                crossing.line_ok[lane].eq(self.line_ok[lane]),
+                crossing.line_ok[lane].eq(end.line_ok[lane]),
             ]
             never.append(crossing.overflow[lane])
-        m.d.comb += self.wrong.eq(sum(never) != 0)
+        m.d.comb += end.wrong.eq(sum(never) != 0)
         return m
 
 
