@@ -65,6 +65,7 @@ from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
 from rtl.serdes.lane_crossing import LaneCrossing
 from rtl.serdes.lane_receiver import LaneReceiver
+from rtl.serdes.lane_test import LaneTest
 from rtl.serdes.lane_transmitter import LaneTransmitter
 from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
 from rtl.serdes.multilane_pcs import MultilanePcs
@@ -420,6 +421,7 @@ CHECKS: dict[str, Callable[[], object]] = {
     "deskew bench": lambda: run_bench("deskew", Deskew(LANES), LANES),
     "training bench": lambda: run_bench("training", Training(LANES), LANES),
     "training proof": lambda: prove(TrainingProof(SHORT_LANE), "training", depth=30),
+    "lane_test bench": lambda: run_bench("lane_test", LaneTest(LANES), LANES),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
     ),
@@ -2566,6 +2568,78 @@ FAULTS = (
         old="Cat(*self.locked).all() & ~self.search",
         new="Cat(*self.locked).all()",
         check="training proof",
+    ),
+    Fault(
+        name="lane-test-pace",
+        meaning="a generator goes on while the lines take nothing",
+        file="rtl/serdes/lane_test.py",
+        old="generator.enable.eq(tests & self.line.tx_ready)",
+        new="generator.enable.eq(tests)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-valid",
+        meaning="what is on a line that brings no word is checked",
+        file="rtl/serdes/lane_test.py",
+        old="checker.i.valid.eq(tests & comes)",
+        new="checker.i.valid.eq(tests & self.line.signal_ok[n])",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-polarity",
+        meaning="the polarity of a lane is that of another",
+        file="rtl/serdes/lane_test.py",
+        old="self.invert_rx[n].replicate",
+        new="self.invert_rx[n - 1].replicate",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-word",
+        meaning="a self-test counts a word too many",
+        file="rtl/serdes/lane_test.py",
+        old="left.eq(asked)",
+        new="left.eq(asked + 1)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-fresh",
+        meaning="errors of the word before the first one count",
+        file="rtl/serdes/lane_test.py",
+        old="Mux(self.running, fresh, self.clear)",
+        new="Mux(self.running, begins, self.clear)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-stale",
+        meaning="a lock of before, on the neighbour of the pattern, is taken for one of now",
+        file="rtl/serdes/lane_test.py",
+        old="Mux(listens, self.pattern, heard ^ 1)",
+        new="Mux(listens, self.pattern, self.pattern ^ 1)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-swap",
+        meaning="a loop sends what came to another lane",
+        file="rtl/serdes/lane_test.py",
+        old="came.eq(self.line.rx[n] ^",
+        new="came.eq(self.line.rx[n ^ 1] ^",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-full",
+        meaning="a loop writes over what it has not sent",
+        file="rtl/serdes/lane_test.py",
+        old="comes & (level == LOOP_WORDS)))",
+        new="0))",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-held",
+        meaning="a self-test does not see that a lane has lost its lock",
+        file="rtl/serdes/lane_test.py",
+        old="lost.eq(loses.any())",
+        new="lost.eq(loses.all())",
+        check="lane_test bench",
     ),
     Fault(
         name="framer-register",
