@@ -470,6 +470,7 @@ class LanesConfig:
         bits = TEST_WORD_BITS + self.lane_bits.bit_length()
         return LaneConfig(name=self.name, width=self.lane_bits, error_bits=bits)
 
+
 def lanes_of(link: LinkConfig, lanes: int, fec: str, **changes: Any) -> LanesConfig:
     """So many lanes for the words of a link."""
     config = LanesConfig(
