@@ -116,7 +116,8 @@ class Bench:
         goals |= {"test good": 4, "exact": 4, "errors": 3, "start while one runs": 10}
         goals |= {"empty": 2, "full": 2, "looped": 200, "injected": 10, "injection waits": 3}
         goals |= {"cleared by hand": 3, "clear while one runs": 5, "no word": 1, "by hand": 1}
-        goals |= {"start as one is done": 1, "lock of another": 1}
+        goals |= {"start as one is done": 1, "lock of another": 1, "exact, inverted": 1}
+        goals |= dict.fromkeys((f"{mode} inverted" for mode in MODES), 50)
         goals |= dict.fromkeys(Prbs, 20)
         if config.lanes > 1:
             goals |= {"lanes end apart": 1, "one held": 1}
@@ -145,11 +146,15 @@ class Bench:
             self.kinds.sort(key=TESTS.__contains__)
         self.kind, self.age, self.insists = self.kinds.pop(), 0, rng.random() < 0.3
         self.left = int(rng.integers(200, 500))
+        looped = i.mode[0] == Mode.FAR
         i.mode[0] = MODES.get(self.kind, rng.integers(len(Mode)))
+        if looped and self.kind in TESTS:  # or words of a pattern of before would go round
+            i.mode[0] = Mode.NORMAL
         i.pattern[0], i.invert[0] = rng.integers(8), rng.integers(2)
         if locked and self.kind in TESTS:
             i.mode[0], i.pattern[0] = Mode.NORMAL, before ^ 1
             self.seen["lock of another"] += 1
+        i.invert_tx[0] = rng.integers(2, size=lanes)
         self.gaps = tuple(rng.choice([0.0, 0.01, 0.05, 0.3], size=2).tolist())
         most = 3 * self.config.lane_bits
         order = rng.permutation(lanes).tolist()
@@ -281,6 +286,7 @@ class Bench:
                 assert test.again or o.errors[0].tolist() == right
                 assert o.held[0].all()
                 seen["exact"] += not test.again
+                seen["exact, inverted"] += bool(not test.again and i.invert_tx[0].any())
                 seen["errors"] += bool(o.errors[0].all())
                 seen["lanes end apart"] += len(set(test.cycles)) > 1
                 seen["by hand"] += i.mode[0] == Mode.PATTERN
@@ -331,6 +337,7 @@ class Bench:
         if self.kind in MODES:
             seen[self.kind] += 1
             seen[f"{self.kind} with gaps"] += all(self.gaps)
+            seen[f"{self.kind} inverted"] += bool(i.invert_tx[0].any())
         if self.kind == "hand":
             seen["cleared by hand"] += int(i.clear[0] and o.error_count[0].any())
             seen[Prbs(min(int(i.pattern[0]), max(Prbs)))] += bool(o.locked[0].all())
