@@ -38,7 +38,8 @@ class End:
 
     def cross(self, lines: Lines, to: "End") -> None:
         """What was on the lines in this cycle comes to another end in the next."""
-        lines.pass_on(self.o.line_tx[0], to.i.line_rx[0], to.i.line_signal_ok[0])
+        i = to.i
+        lines.pass_on(self.o.line_tx[0], i.line_rx[0], i.line_rx_valid[0], i.line_signal_ok[0])
 
     def start(self, words: int, patience: int = 200) -> None:
         self.i.start[0], self.i.words[0], self.i.patience[0] = 1, words, patience
@@ -106,7 +107,7 @@ def test_counts_as_many_words_as_asked_for():
     """The cycles that it takes say so; each has a word."""
     for words in (0, 1, 2, 100):
         end, lines = End(FOUR), Lines(FOUR, np.random.default_rng(1))
-        lines.pass_on(end.o.line_tx[0], end.i.line_rx[0], end.i.line_signal_ok[0])
+        end.cross(lines, end)
         cycles = self_test(end, lines, words)
         if words == 0:
             none = cycles

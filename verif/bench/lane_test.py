@@ -56,15 +56,16 @@ class CountedLines(Lines):
         lanes, words = self.config.lanes, -(-self.config.lane_bits // 64)
         self.hit, self.marks = [0] * lanes, [0] * lanes
         self.waiting: list[deque] = [deque() for _ in range(lanes)]
-        self.rx, self.signal_ok = np.zeros((lanes, words), dtype=np.int64), np.zeros(lanes)
+        self.rx = np.zeros((lanes, words), dtype=np.int64)
+        self.rx_valid, self.signal_ok = np.zeros(lanes), np.zeros(lanes)
 
     def wrong(self, lane: int) -> int:
         self.hit[lane] = super().wrong(lane)
         return self.hit[lane]
 
-    def take(self, tx: np.ndarray, injected: np.ndarray) -> None:
+    def carry(self, tx: np.ndarray, injected: np.ndarray) -> None:
         """A word of each lane, of which bit 0 is wrong if an error was ``injected``."""
-        self.pass_on(tx, self.rx, self.signal_ok)
+        self.pass_on(tx, self.rx, self.rx_valid, self.signal_ok)
         for lane in range(self.config.lanes):
             to = self.order[lane] if self.order else lane
             delay = self.delays[lane] if self.delays else 0
@@ -315,7 +316,7 @@ class Bench:
         due = self.due | i.inject[0].astype(bool)
         if i.line_tx_ready[0]:
             if self.kind != "far":
-                self.lines.take(o.line_tx[0], self.shown & patterns)
+                self.lines.carry(o.line_tx[0], self.shown & patterns)
             if patterns:
                 self.seen["injected"] += int(due.sum())
                 self.seen["injection waits"] += int(self.due.sum())
