@@ -63,7 +63,9 @@ from rtl.serdes.deskew import Deskew
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
+from rtl.serdes.lane_crossing import LaneCrossing
 from rtl.serdes.lane_receiver import LaneReceiver
+from rtl.serdes.lane_test import LaneTest
 from rtl.serdes.lane_transmitter import LaneTransmitter
 from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
 from rtl.serdes.multilane_pcs import MultilanePcs
@@ -419,11 +421,15 @@ CHECKS: dict[str, Callable[[], object]] = {
     "deskew bench": lambda: run_bench("deskew", Deskew(LANES), LANES),
     "training bench": lambda: run_bench("training", Training(LANES), LANES),
     "training proof": lambda: prove(TrainingProof(SHORT_LANE), "training", depth=30),
+    "lane_test bench": lambda: run_bench("lane_test", LaneTest(LANES), LANES),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
     ),
     "multilane_pcs bench, code": lambda: run_bench(
         "multilane_pcs", MultilanePcs(CODED_LANE, LINK_OF_A_WORD), CODED_LANE
+    ),
+    "lane_crossing bench": lambda: run_bench(
+        "lane_crossing", LaneCrossing(TWO_LANES), TWO_LANES, packed=False, cycles=8000
     ),
     "link_framer bench": lambda: run_bench("link_framer", Framer(FRAMES), FRAMES),
     "link_deframer bench": lambda: run_bench("link_deframer", Deframer(FRAMES), FRAMES),
@@ -2460,6 +2466,78 @@ FAULTS = (
         check="multilane_pcs bench, code",
     ),
     Fault(
+        name="pace-send",
+        meaning="words go whether the lines take them or not",
+        file="rtl/serdes/lane_transmitter.py",
+        old="goes.eq(started & self.tx_ready)",
+        new="goes.eq(started)",
+        check="lane_transmitter bench",
+    ),
+    Fault(
+        name="pace-rows",
+        meaning="rows of a lane are cut in cycles without a word, too",
+        file="rtl/serdes/lane_receiver.py",
+        old="cut.eq(self.rx_valid & self.signal_ok",
+        new="cut.eq(self.signal_ok",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="pace-signal",
+        meaning="a lane without words keeps its lock without a signal",
+        file="rtl/serdes/lane_receiver.py",
+        old="with m.If(~self.signal_ok):",
+        new="with m.If(~self.signal_ok & self.rx_valid):",
+        check="lane_receiver bench",
+    ),
+    Fault(
+        name="pace-lanes",
+        meaning="all lanes have words when the first one has",
+        file="rtl/serdes/multilane_pcs.py",
+        old="receiver.rx_valid.eq(self.rx_valid[lane])",
+        new="receiver.rx_valid.eq(self.rx_valid[0])",
+        check="multilane_pcs bench",
+    ),
+    Fault(
+        name="crossing-lanes",
+        meaning="lanes come out swapped",
+        file="rtl/serdes/lane_crossing.py",
+        old="self.rx[lane].eq(receiver.word)",
+        new="self.rx[config.lanes - 1 - lane].eq(receiver.word)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-signal",
+        meaning="the signal of a lane comes without a flip-flop between",
+        file="rtl/serdes/lane_crossing.py",
+        old='m.submodules.signal = FFSynchronizer(self.line_ok, is_ok, o_domain="sync")',
+        new="m.d.comb += is_ok.eq(self.line_ok)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-reset",
+        meaning="words that a reset takes are missed, and nothing is told",
+        file="rtl/serdes/lane_crossing.py",
+        old="self.signal_ok.eq(is_ok & ~queue.r_rst)",
+        new="self.signal_ok.eq(is_ok)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-overflow",
+        meaning="words without room are lost in silence",
+        file="rtl/serdes/lane_crossing.py",
+        old="drops.eq(queue.w_en & ~queue.w_rdy)",
+        new="drops.eq(0)",
+        check="lane_crossing bench",
+    ),
+    Fault(
+        name="crossing-underflow",
+        meaning="a line that lacks a word is not told",
+        file="rtl/serdes/lane_crossing.py",
+        old="lacked.eq(begun & ~queue.r_rdy)",
+        new="lacked.eq(0)",
+        check="lane_crossing bench",
+    ),
+    Fault(
         name="training-good",
         meaning="a port is ready before a codeword is good",
         file="rtl/serdes/training.py",
@@ -2490,6 +2568,78 @@ FAULTS = (
         old="Cat(*self.locked).all() & ~self.search",
         new="Cat(*self.locked).all()",
         check="training proof",
+    ),
+    Fault(
+        name="lane-test-pace",
+        meaning="a generator goes on while the lines take nothing",
+        file="rtl/serdes/lane_test.py",
+        old="generator.enable.eq(tests & self.line.tx_ready)",
+        new="generator.enable.eq(tests)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-valid",
+        meaning="what is on a line that brings no word is checked",
+        file="rtl/serdes/lane_test.py",
+        old="checker.i.valid.eq(tests & comes)",
+        new="checker.i.valid.eq(tests & self.line.signal_ok[n])",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-polarity",
+        meaning="the polarity of a lane is that of another",
+        file="rtl/serdes/lane_test.py",
+        old="self.invert_rx[n].replicate",
+        new="self.invert_rx[n - 1].replicate",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-word",
+        meaning="a self-test counts a word too many",
+        file="rtl/serdes/lane_test.py",
+        old="left.eq(asked)",
+        new="left.eq(asked + 1)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-fresh",
+        meaning="errors of the word before the first one count",
+        file="rtl/serdes/lane_test.py",
+        old="Mux(self.running, fresh, self.clear)",
+        new="Mux(self.running, begins, self.clear)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-stale",
+        meaning="a lock of before, on the neighbour of the pattern, is taken for one of now",
+        file="rtl/serdes/lane_test.py",
+        old="Mux(listens, self.pattern, heard ^ 1)",
+        new="Mux(listens, self.pattern, self.pattern ^ 1)",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-swap",
+        meaning="a loop sends what came to another lane",
+        file="rtl/serdes/lane_test.py",
+        old="came.eq(self.line.rx[n] ^",
+        new="came.eq(self.line.rx[n ^ 1] ^",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-full",
+        meaning="a loop writes over what it has not sent",
+        file="rtl/serdes/lane_test.py",
+        old="comes & (level == LOOP_WORDS)))",
+        new="0))",
+        check="lane_test bench",
+    ),
+    Fault(
+        name="lane-test-held",
+        meaning="a self-test does not see that a lane has lost its lock",
+        file="rtl/serdes/lane_test.py",
+        old="lost.eq(loses.any())",
+        new="lost.eq(loses.all())",
+        check="lane_test bench",
     ),
     Fault(
         name="framer-register",

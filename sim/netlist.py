@@ -19,7 +19,7 @@ from amaranth.lib import wiring
 
 from models.config import SwitchConfig
 
-__all__ = ["Netlist", "members"]
+__all__ = ["Netlist", "members", "wire_of"]
 
 NET_BITS = 24
 PARAMETERS = (int, str, tuple, SwitchConfig)
@@ -39,6 +39,11 @@ def widen_nets() -> None:
     net.from_cell = classmethod(from_cell)
     net.cell = property(lambda net: net >> NET_BITS)
     net.bit = property(lambda net: net & (1 << NET_BITS) - 1)
+
+
+def wire_of(domain: str, wire: str) -> str:
+    """What Amaranth calls the clock (``clk``) or reset (``rst``) of a clock domain."""
+    return wire if domain == "sync" else f"{domain}_{wire}"
 
 
 def members(component: wiring.Component, flow: wiring.Flow) -> dict[str, Value]:
@@ -122,9 +127,11 @@ class Netlist:
             self.modules[name] = rtlil.convert(component, name=name, emit_src=False)
         return self.names[key]
 
-    def clocked(self, name: str) -> bool:
-        """Whether a module has a clock and a reset."""
-        return re.search(r"^ *wire .*\\clk$", self.modules[name], re.MULTILINE) is not None
+    def domains(self, name: str) -> list[str]:
+        """Clock domains of a module, each of which has a clock and a reset."""
+        text = self.modules[name].partition("\nend\n")[0]  # without the parts that are inside
+        found = re.findall(r"^ *wire .*input +\d+ +\\(\w+_)?clk$", text, re.MULTILINE)
+        return sorted(prefix.removesuffix("_") or "sync" for prefix in found)
 
     def verilog(self) -> str:
         """All modules, in Verilog."""
@@ -141,8 +148,9 @@ class Netlist:
         for letter, flow in ("i", wiring.In), ("o", wiring.Out):
             for port, value in members(component, flow).items():
                 ports[f"{letter}_{port}"] = value
-        if self.clocked(name):
-            ports |= {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+        for domain in self.domains(name):
+            for wire, signal in ("clk", ClockSignal(domain)), ("rst", ResetSignal(domain)):
+                ports[f"i_{wire_of(domain, wire)}"] = signal
         return Instance(name, **ports)
 
 

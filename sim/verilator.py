@@ -34,7 +34,7 @@ from models.config import NAMED, SwitchConfig, named
 from models.link.config import LinkConfig
 from models.serdes.config import FecConfig, LaneConfig, LanesConfig
 from sim import BUILD, ROOT
-from sim.netlist import Netlist, members
+from sim.netlist import Netlist, members, wire_of
 
 __all__ = ["ToolMissingError", "Top", "build_bench", "build_loop", "run_bench", "run_loop"]
 
@@ -188,7 +188,7 @@ class Top:
     def __init__(self, component: wiring.Component, name: str = "dut"):
         self.netlist = Netlist("dut")
         self.dut = self.netlist.add(component, name)
-        self.clocked = self.netlist.clocked(self.dut)
+        self.domains = self.netlist.domains(self.dut)
         self.inputs = members(component, wiring.In)
         self.outputs = members(component, wiring.Out)
         self.i_width = max(1, sum(map(len, self.inputs.values())))
@@ -211,10 +211,15 @@ class Top:
         return {"blocks.vlt": "`verilator_config\n" + "".join(lines)}, BLOCK_OPTIONS
 
     def around(self, name: str, ports: list[str], connections: list[str]) -> str:
-        """Module ``name`` with a clock, a reset, ``ports`` and the component."""
-        if self.clocked:
-            connections = [".clk(clk)", ".rst(rst)", *connections]
-        header = ", ".join(["input clk", "input rst", *ports])
+        """Module ``name`` with a clock, a reset, ``ports`` and the component.
+
+        A component with further clock domains has the clocks and resets of these, too.
+        """
+        others = [domain for domain in self.domains if domain != "sync"]
+        clocks = [wire_of(domain, wire) for domain in others for wire in ("clk", "rst")]
+        own = ["clk", "rst"] if "sync" in self.domains else []
+        connections = [*(f".{wire}({wire})" for wire in [*own, *clocks]), *connections]
+        header = ", ".join([*(f"input {wire}" for wire in ["clk", "rst", *clocks]), *ports])
         instance = ",\n    ".join(connections)
         module = f"module {name}({header});\n  {self.dut} dut (\n    {instance});\nendmodule\n"
         return "\n".join([self.verilog(), module])

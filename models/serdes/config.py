@@ -17,6 +17,7 @@ __all__ = [
     "LANE_EVENTS",
     "LINE_PPM",
     "LOCK_HEADERS",
+    "LOOP_WORDS",
     "LOST_HEADERS",
     "MARKER",
     "MARKER_BITS",
@@ -32,6 +33,7 @@ __all__ = [
     "RS544",
     "SCRAMBLER_TAPS",
     "SYMBOL_BITS",
+    "TEST_WORD_BITS",
     "TRANSCODED_BITS",
     "TRANSCODED_BLOCKS",
     "WORD_BITS",
@@ -83,6 +85,12 @@ HIGH_BER_HEADERS = 16
 PRBS_LOCK_BITS = 64
 PRBS_WINDOW_BITS = 1024
 PRBS_LOST_ERRORS = 256
+
+# Words of a lane that a far-end loopback has room for. It sends with half of them there, so that
+# the pace of what comes and that of what goes may be four words apart, either way.
+LOOP_WORDS = 8
+# Bits of the number of words that a self-test of lanes checks.
+TEST_WORD_BITS = 32
 
 
 class Prbs(IntEnum):
@@ -455,6 +463,12 @@ class LanesConfig:
         blocks = TRANSCODED_BLOCKS * (self.message_bits // TRANSCODED_BITS)
         symbols = self.code.symbols * self.words_per_cycle
         return symbols * SYMBOL_BITS // (blocks * self.lanes)
+
+    @property
+    def test_lane(self) -> LaneConfig:
+        """A lane for test patterns; its counter is right even if all bits of a test are wrong."""
+        bits = TEST_WORD_BITS + self.lane_bits.bit_length()
+        return LaneConfig(name=self.name, width=self.lane_bits, error_bits=bits)
 
 
 def lanes_of(link: LinkConfig, lanes: int, fec: str, **changes: Any) -> LanesConfig:
