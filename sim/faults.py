@@ -30,7 +30,7 @@ from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
-from models.serdes.config import FecConfig, LaneConfig, LanesConfig
+from models.serdes.config import FecConfig, LaneConfig, LanesConfig, link_over
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -143,6 +143,7 @@ LANE = LaneConfig(name="lane-64")
 LANES = LanesConfig(name="5-4", words_per_cycle=5, lanes=4, marker_codewords=4, skew_rows=6)
 SHORT_LANE = LanesConfig(name="proof", lanes=1, words_per_cycle=9, marker_codewords=1)
 TWO_LANES = LanesConfig(name="1-2", lanes=2, fec="none", marker_codewords=8, skew_rows=6)
+TWO_CODED_LANES = LanesConfig(name="1-2", lanes=2, marker_codewords=8, skew_rows=6)
 CODED_LANE = LanesConfig(name="1-1", lanes=1, fec="rs272", marker_codewords=8, skew_rows=6)
 WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
 LINK_OF_A_WORD = link_of(TINY)
@@ -188,6 +189,20 @@ DEAD = FabricTrial(  # host 0 is not there at first
     down=((0, 0, CHIP.start + 1500),),
     dead_output_timeout=500,
     revives=((0, 0, CHIP.start + 2000),),
+)
+NOISY = FabricTrial(  # on lanes, with more errors than the code corrects
+    config=ChipConfig(
+        switch=CHIP.config.switch,
+        link=link_over(TINY, TWO_CODED_LANES),
+        lanes=TWO_CODED_LANES,
+    ),
+    chips=1,
+    frames=40,
+    sizes=(16, 40, 64),
+    ber=1.5e-3,
+    skew=30,
+    ppm=100,
+    down=((0, CHIP.start + 1500, CHIP.start + 1600),),
 )
 PROTO_512 = PROTO.with_(name="PROTO-512", max_packet_bytes=512)
 CUT = FabricTrial(  # outputs die in the midst of packets
@@ -288,6 +303,9 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "chip bench, cut packets": lambda: run_bench(
         "chip", Chip(CUT.config), CUT.config, extra_env={"FABRIC_TRIAL": CUT.dump()}
+    ),
+    "chip bench, lanes": lambda: run_bench(
+        "chip", Chip(NOISY.config), NOISY.config, extra_env={"FABRIC_TRIAL": NOISY.dump()}
     ),
     "event_counters bench": lambda: run_bench(
         "event_counters",
@@ -1584,6 +1602,30 @@ FAULTS = (
         old="counts.append(Mux(asked == n, counters.count, 0))",
         new="counts.append(Mux(n == 0, counters.count, 0))",
         check="chip bench",
+    ),
+    Fault(
+        name="chip-lines",
+        meaning="a port hears the lines of the one before it",
+        file="rtl/chip.py",
+        old="pcs.rx.eq(self.rx[n])",
+        new="pcs.rx.eq(self.rx[n - 1])",
+        check="chip bench, lanes",
+    ),
+    Fault(
+        name="chip-pcs-up",
+        meaning="a link does not see that its PCS is down",
+        file="rtl/chip.py",
+        old="link.pcs_up.eq(pcs.up)",
+        new="link.pcs_up.eq(1)",
+        check="chip bench, lanes",
+    ),
+    Fault(
+        name="chip-counted",
+        meaning="codewords and bad ones change places among the counters",
+        file="rtl/chip.py",
+        old="found += [came, came & pcs.bad]",
+        new="found += [came & pcs.bad, came]",
+        check="chip bench, lanes",
     ),
     Fault(
         name="retry-never-sent",
