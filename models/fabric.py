@@ -143,6 +143,8 @@ class FabricTrial:
                 raise ValueError(f"sizes must be {least} to {link.max_packet_bytes}, not {size}")
         if not 1 <= self.frames <= MOST_PACKETS // self.hosts:
             raise ValueError(f"frames must be 1 to {MOST_PACKETS // self.hosts}, not {self.frames}")
+        if self.gap < 0:
+            raise ValueError(f"gap must be 0 or more, not {self.gap}")
         if not 0 < self.drain <= 1:
             raise ValueError(f"drain must be above 0, at most 1, not {self.drain}")
         classes = self.config.switch.classes

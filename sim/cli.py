@@ -176,6 +176,19 @@ fec_option = click.option(
     show_default=True,
     help="Code for forward error correction; error rates are those before it.",
 )
+skew_option = click.option(
+    "--skew",
+    type=click.IntRange(min=0),
+    default=0,
+    help="With lanes: bits that one may be later than another; they are swapped, too.",
+)
+ppm_option = click.option(
+    "--ppm",
+    type=click.IntRange(min=0),
+    help="With lanes: the clock of the lines from one end is so many parts per million too fast, "
+    "that of those from the other too slow, 0 to 100; each lane has a phase of its own. By default "
+    "all have the clock of the ends.",
+)
 config_option_of_links = click.option(
     "--config",
     type=Configuration(),
@@ -488,19 +501,8 @@ def sim(
     "model, with each engine; some 3,000 cycles a second.",
 )
 @fec_option
-@click.option(
-    "--skew",
-    type=click.IntRange(min=0),
-    default=0,
-    help="With --lanes: bits that a lane may be later than another; lanes are swapped, too.",
-)
-@click.option(
-    "--ppm",
-    type=click.IntRange(min=0),
-    help="With --lanes: the clock of the lines from one end is so many parts per million too fast, "
-    "that of those from the other too slow, 0 to 100; each lane has a phase of its own. By default "
-    "all have the clock of the ends.",
-)
+@skew_option
+@ppm_option
 @click.option(
     "--store-and-forward",
     is_flag=True,
@@ -744,17 +746,8 @@ def reach(
     show_default=True,
     help="Probability that an error begins at a bit of a lane, before the code.",
 )
-@click.option(
-    "--skew",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Bits that a lane may be later than another; lanes are swapped, too.",
-)
-@click.option(
-    "--ppm",
-    type=click.IntRange(min=0, max=100),
-    help="Clocks of lanes are so many parts per million off, one way and the other.",
-)
+@skew_option
+@ppm_option
 @click.option(
     "--length-m",
     type=click.FloatRange(min=0),

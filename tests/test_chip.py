@@ -48,6 +48,7 @@ NOISY = [
     (with_lanes(FEW.switch, 2, "rs272"), {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)}),
     (with_lanes(SHORT, 4, "rs272"), {"ber": 1.5e-3, "skew": 20, "sizes": (64, 65, 300)}),
 ]
+WIDE = lanes_of(link_of(NODE), 4, "none")
 CASES = [(FEW, BAD), (ChipConfig(switch=SHORT, link=link_of(SHORT)), WORSE)]
 
 
@@ -273,6 +274,8 @@ def test_buffers_carry_the_full_rate_and_a_copy(config, flits):
         ),
         ({"link": link_of(PROTO)}, "min_packet_bytes of the link must be that of the switch, 8, "),
         ({"link": link_of(TINY, clock_mhz=500)}, "clock_mhz of the link must be .* None, not 500"),
+        ({"lanes": WIDE}, "lanes must have 1 words_per_cycle, as the link, not 5"),
+        ({"lanes": NOISY[0][0].lanes}, "length_m of the link must be 15.4 or more, .*, not 5"),
         ({"link": link_of(TINY, credit_bytes=4)}, "credit_bytes must be 8 .flit_bytes. or more, "),
         ({"link": link_of(TINY, channels=2)}, "channels of the link must be 4 with 2 ports and 2 "),
     ],
@@ -297,13 +300,19 @@ def test_wrong_chip_is_named(changes, message):
         ({"stopped": ((0, 2),)}, "stopped must have a host, 0 to 1, and a class, .* not .0, 2."),
         ({"resets": ((1, 0, 9),)}, "resets must have a chip, 0 to 0, a port, .* not .1, 0, 9."),
         ({"revives": ((0, 2, 9),)}, "revives must have a chip, 0 to 0, a port, .* not .0, 2, 9."),
+        ({"gap": -1}, "gap must be 0 or more, not -1"),
+        ({"skew": 1}, "skew must be 0 to 0 bits, not 1"),
+        ({"ppm": 1}, "ppm is of the clocks of lanes: give lanes, too"),
+        ({"config": NOISY[0][0], "ppm": 101}, "ppm must be 0 to 100, .*, not 101"),
+        ({"config": NOISY[0][0], "skew": 9999}, "skew must be 0 to 160 bits, not 9999"),
+        ({"config": NOISY[0][0], "drop": 0.1}, "drop and duplicate are of words, not of lanes"),
         ({"dead_output_timeout": -1}, "dead_output_timeout must be 0 to 8388607, not -1"),
         ({"down": ((2, 0, 5),)}, "down must have a cable, 0 to 1, .* not .2, 0, 5."),
     ],
 )
 def test_wrong_trial_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
-        FabricTrial(config=chip_of(TINY), **changes)
+        FabricTrial(**{"config": chip_of(TINY)} | changes)
 
 
 def test_trial_survives_the_way_to_the_bench():
@@ -317,4 +326,6 @@ def test_trial_survives_the_way_to_the_bench():
         dead_output_timeout=9,
         revives=((1, 2, 3),),
     )
+    assert FabricTrial.parse(trial.dump()) == trial
+    trial = FabricTrial(config=NOISY[0][0], chips=2, skew=3, ppm=4, gap=5, workload="x", scale=6)
     assert FabricTrial.parse(trial.dump()) == trial

@@ -441,10 +441,8 @@ class LanesConfig:
 
     @property
     def counted(self) -> dict[str, int]:
-        """Events that are counted, and how often each may happen in a cycle.
-
-        Those of the PCS, named ``pcs_...``, are its outputs; those of lanes, too.
-        """
+        """Events that a port counts, and how often each may happen in a cycle: those that its PCS
+        tells of, those of its decoder, and those of each lane."""
         found = dict.fromkeys(f"pcs_{name}" for name in PCS_EVENTS)
         found |= dict.fromkeys(("codewords", "codewords_bad"))
         found |= dict.fromkeys(

@@ -21,7 +21,8 @@ LANES = 4
 CODES = ("none", "rs272", "rs544")
 FRAMES = 60
 GAP = 150  # cycles between packets: each is alone
-SALE_NS, TARGET_NS = 250, 150  # the fastest chip on sale, and what is wanted of 25 Tbit/s
+TARGET_NS = 150  # wanted of 25 Tbit/s; the fastest chip on sale has 250
+OFF = 1  # cycles: medians of what varies with the place among codewords
 
 
 def layers(config: ChipConfig) -> dict[str, float]:
@@ -51,10 +52,7 @@ def measured(fec: str) -> tuple[dict[str, float], float, float]:
 def chip(runner: Runner) -> list[Check]:
     """From pin to pin without load, for each code."""
     checks = []
-    codes = ("none", "rs272", "rs544")
-    for fec, (found, through, sums) in zip(
-        codes, runner.spread(measured, list(codes)), strict=True
-    ):
+    for fec, (found, through, sums) in zip(CODES, runner.spread(measured, CODES), strict=True):
         name, ns = f"NODE, {LANES} lanes, {fec}", 1e3 / link_of(NODE).mhz
         for layer, cycles in found.items():
             checks.append(Check(f"{name}: {layer}, ns", cycles * ns, note=f"{cycles:g} cycles"))
@@ -63,8 +61,10 @@ def chip(runner: Runner) -> list[Check]:
             Check(f"{name}: pin to pin, ns", whole * ns, "<=", TARGET_NS, f"{whole:g} cycles"),
             Check(
                 f"{name}: host to host through a chip, cycles off the sum of layers",
-                through - sums,
-                note=f"{through:g} cycles, {through * ns:.0f} ns, with 2 cables of 5 m",
+                abs(through - sums),
+                "<=",
+                OFF,
+                f"{through:g} cycles, {through * ns:.0f} ns, with 2 cables of 5 m",
             ),
         ]
     return checks
