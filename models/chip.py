@@ -13,6 +13,7 @@ from models.event_counters import (
     event_counters_outputs,
 )
 from models.isolator import IsolatorModel, isolator_clock, isolator_outputs
+from models.lines import LineEnd
 from models.link.channel_map import ChannelMapModel, channel_map_clock, channel_map_outputs
 from models.link.link import CREDIT, LinkModel, links_clock, links_outputs
 from models.link.wire import COUNTED
@@ -23,8 +24,16 @@ from models.output_watchdog import (
 )
 from models.record import allocate
 from models.serdes.config import LanesConfig
+from models.serdes.lane_test import (
+    LaneTestInputs,
+    LaneTestModel,
+    LaneTestOutputs,
+    lane_test_clock,
+    lane_test_outputs,
+    lane_test_sends,
+    lane_test_shapes,
+)
 from models.serdes.multilane_pcs import (
-    MultilanePcsInputs,
     MultilanePcsModel,
     MultilanePcsOutputs,
     multilane_pcs_clock,
@@ -41,10 +50,16 @@ WORD_INPUTS = [
     *("from_pcs_valid", "from_pcs_words_data", "from_pcs_words_control", "to_pcs_ready", "pcs_up")
 ]
 WORD_OUTPUTS = ["to_pcs_valid", "to_pcs_payload_data", "to_pcs_payload_control"]
-WORDS = "enable", "i_valid", "i_payload_data", "i_payload_control"
-LINE_INPUTS = [name for name in MultilanePcsInputs._fields if name not in WORDS]
+LINES = ["tx_ready", "rx", "rx_valid", "signal_ok"]
 STATUS = [name for name in MultilanePcsOutputs._fields if not name.startswith(("i_", "o_", "tx"))]
-LINE_OUTPUTS = ["tx", *(f"pcs_{name}" for name in STATUS)]
+TOLD, TELLS = (
+    [name for name in kind._fields if not name.startswith(("pcs_", "line_"))]
+    for kind in (LaneTestInputs, LaneTestOutputs)
+)
+LINE_INPUTS = [*LINES, *(f"lane_test_{name}" for name in TOLD)]
+LINE_OUTPUTS = [
+    *("tx", *(f"pcs_{name}" for name in STATUS), *(f"lane_test_{name}" for name in TELLS)),
+]
 LINK_INPUTS = ["policy", "reconfigure", *(f"credit_{name}" for name in CREDIT)]
 LINK_OUTPUTS = [
     *("drained", "stalled", "sender_state", "receiver_state"),
@@ -186,6 +201,7 @@ class ChipModel:
         self.outputs = self._record(kinds[1], self.switch.outputs, self.links.outputs)
         self._join()
         self.pcs: MultilanePcsModel | None = None
+        self.lane_test: LaneTestModel | None = None
         if config.lanes:
             self._join_lines(config.lanes)
         self.reset()
@@ -201,9 +217,12 @@ class ChipModel:
                 shapes[name] = (1, *getattr(links, name).shape)
         if lanes:
             for side in multilane_pcs_shapes(lanes, self.config.link, ports):
-                for name, shape in side.items():
-                    for pin in {name, f"pcs_{name}"} & {*LINE_INPUTS, *LINE_OUTPUTS} & {*shapes}:
-                        shapes[pin] = (1, *shape)
+                found = {f"pcs_{name}": shape for name, shape in side.items() if name in STATUS}
+                found |= {name: side[name] for name in ("tx", *LINES) if name in side}
+                shapes |= {pin: (1, *found[pin]) for pin in found.keys() & shapes.keys()}
+            for side in lane_test_shapes(lanes, ports):
+                found = {f"lane_test_{name}": shape for name, shape in side.items()}
+                shapes |= {pin: (1, *found[pin]) for pin in found.keys() & shapes.keys()}
         for name in ("link_enable", "dead_output_timeout", "dead"):
             if name in shapes:
                 shapes[name] = (1, ports)
@@ -255,10 +274,22 @@ class ChipModel:
         """The same of the pins of lanes."""
         i, o = self.inputs, self.outputs
         self.links.inputs = self.links.inputs._replace(pcs_up=o.pcs_up[0])
-        self.pcs = pcs_of_links(lanes, self.links)
-        self.pcs.inputs = self.pcs.inputs._replace(**{f: getattr(i, f)[0] for f in LINE_INPUTS})
-        status = {f: getattr(o, f"pcs_{f}")[0] for f in STATUS}
-        self.pcs.outputs = self.pcs.outputs._replace(tx=o.tx[0], **status)
+        pcs = self.pcs = pcs_of_links(lanes, self.links)
+        test = self.lane_test = LaneTestModel(lanes, self.config.switch.ports)
+        test.inputs = test.inputs._replace(
+            pcs_tx=pcs.outputs.tx,
+            **{f"line_{name}": getattr(i, name)[0] for name in LINES},
+            **{name: getattr(i, f"lane_test_{name}")[0] for name in TOLD},
+        )
+        test.outputs = test.outputs._replace(
+            line_tx=o.tx[0], **{name: getattr(o, f"lane_test_{name}")[0] for name in TELLS}
+        )
+        pcs.inputs = pcs.inputs._replace(
+            **{name: getattr(test.outputs, f"pcs_{name}") for name in LINES}
+        )
+        pcs.outputs = pcs.outputs._replace(
+            **{name: getattr(o, f"pcs_{name}")[0] for name in STATUS}
+        )
 
     def reset(self) -> None:
         """The state after reset."""
@@ -270,6 +301,7 @@ class ChipModel:
             self.map,
             self.counters,
             *([self.pcs] if self.pcs else []),
+            *([self.lane_test] if self.lane_test else []),
         ):
             part.reset()
         self.parts = Parts(
@@ -308,6 +340,8 @@ class ChipModel:
         """What the links send in this cycle; the inputs that hang on it may come after."""
         if pcs := self.pcs:
             multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
+        if test := self.lane_test:
+            lane_test_sends(test.numbers, test.parts, test.inputs, test.outputs)
         chip_offers(self.inputs, self.parts)
         links_outputs(self.links.blocks, self.links.inputs, self.links.outputs)
 
@@ -317,5 +351,12 @@ class ChipModel:
             chip_counts_lanes(self.outputs, self.counters.inputs.events, len(COUNTED))
         chip_settles(self.inputs, self.outputs, self.parts)
         links_clock(self.links.blocks)
+        if test := self.lane_test:
+            lane_test_outputs(test.numbers, test.parts, test.inputs, test.outputs)
+            lane_test_clock(test.numbers, test.parts, test.inputs)
         if pcs := self.pcs:
             multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+
+    def line_end(self, port: int) -> LineEnd:
+        """Of the lines of a port, if the configuration has lanes."""
+        return LineEnd.of(self.inputs, self.outputs, (0, port))

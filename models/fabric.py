@@ -26,7 +26,8 @@ from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
 from models.program import Program
 from models.record import flat
-from models.serdes.config import LanesConfig
+from models.serdes.config import TEST_WORD_BITS, LanesConfig, Prbs
+from models.serdes.lane_test import Mode, Result
 from models.serdes.multilane_pcs import (
     MultilanePcsModel,
     multilane_pcs_clock,
@@ -89,6 +90,15 @@ class FabricTrial:
     ppm : int or None
         With lanes: so many parts per million are the clocks of the lines off, one way and the
         other, see ``models.lines.Cable``. None: all have the clock of the chips.
+    swapped_wires : bool
+        With lanes: of each the two wires are swapped or not, as it happens, and the chips are told
+        which.
+    self_test : int
+        With lanes and two chips: so many words of each lane between them are tested first, with
+        PRBS31 both ways; 0 leaves it out.
+    modes : tuple of (int, int, int, int, int) tuples
+        With lanes: a chip, a port of it, a mode of its ``lane_test``, and the cycles in which it
+        has it, first one and the one after the last.
     down : tuple of (int, int, int) triples
         A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
         cycles in which it is cut, first one and the one after the last.
@@ -124,6 +134,9 @@ class FabricTrial:
     duplicate: float = 0.0
     skew: int = 0
     ppm: int | None = None
+    swapped_wires: bool = False
+    self_test: int = 0
+    modes: tuple[tuple[int, int, int, int, int], ...] = ()
     down: tuple[tuple[int, int, int], ...] = ()
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
@@ -174,6 +187,22 @@ class FabricTrial:
         check_lines(lanes, self.skew, self.ppm)
 
         ports, most = self.config.switch.ports, (1 << TIMEOUT_BITS - 1) - 1
+        if not lanes and (self.swapped_wires or self.self_test or self.modes):
+            raise ValueError("swapped_wires, self_test and modes are of lanes: give lanes, too")
+        if not 0 <= self.self_test < 1 << TEST_WORD_BITS:
+            raise ValueError(
+                f"self_test must be 0 to {(1 << TEST_WORD_BITS) - 1} words, not {self.self_test}"
+            )
+        if self.self_test and self.chips == 1:
+            raise ValueError("self_test is of the cable between two chips: give 2 chips")
+        for chip, port, mode, start, end in self.modes:
+            good = 0 <= chip < self.chips and 0 <= port < ports and 0 <= start < end
+            if not (good and mode in list(Mode)):
+                raise ValueError(
+                    f"modes must have a chip, 0 to {self.chips - 1}, a port, 0 to {ports - 1}, a "
+                    f"mode, 0 to {max(Mode)}, a first cycle and a later one, "
+                    f"not {(chip, port, mode, start, end)}"
+                )
         for name in ("resets", "revives"):
             for chip, port, start in getattr(self, name):
                 if not (0 <= chip < self.chips and 0 <= port < ports and start >= 0):
@@ -195,7 +224,7 @@ class FabricTrial:
         """Inverse of :meth:`dump`."""
         values = json.loads(text)
         values |= {"config": ChipConfig.of(values["config"]), "sizes": tuple(values["sizes"])}
-        for name in ("flows", "down", "stopped", "resets", "revives"):
+        for name in ("flows", "modes", "down", "stopped", "resets", "revives"):
             values[name] = tuple(tuple(entry) for entry in values[name])
         return cls(**values)
 
@@ -231,9 +260,17 @@ class FabricTrial:
         """Cycle of the first packets: by then all tables are swept and written."""
         switch = self.config.switch
         written = switch.endpoints + 256 + 4 * self.hosts * switch.ports + switch.queues
-        # By then all ports are up: links do not wait for ever for a PCS.
         lanes = self.config.lanes
-        return max(written, 2 * lanes.period_cycles + 4 * lanes.latency_cycles if lanes else 0)
+        if not lanes:
+            return written
+        # By then all ports are up: links do not wait for ever for a PCS.
+        tests = self.self_test + self.test_patience if self.self_test else 0
+        return tests + max(written, 2 * lanes.period_cycles + 4 * lanes.latency_cycles)
+
+    @property
+    def test_patience(self) -> int:
+        """Cycles that a self-test waits for the pattern from the other chip."""
+        return 2 * self.config.link.wire_cycles + self.skew
 
     def place(self, host: int) -> tuple[int, int]:
         """Chip and port of a host."""
@@ -400,6 +437,7 @@ class FabricRun:
         self.cables: list[Cable] = []
         self.pcs: list[MultilanePcsModel] = []  # of hosts, then of each chip
         self.symbols = np.zeros(2, dtype=np.int64)  # corrected, and codewords that could not be
+        self.tests: dict[int, dict[str, Any]] = {}  # what self-tests of each chip have found
         if config.lanes:
             self.join_lanes(config.lanes)
         self.groups = [Group(self.hosts, [(2 * n + 1, 2 * n) for n in range(hosts)])]
@@ -451,23 +489,45 @@ class FabricRun:
         self.pcs = [pcs_of_links(lanes, self.hosts)]
         self.pcs += [chip.pcs for chip in self.chips if chip.pcs]
         ends = [
-            ((self.pcs[0], host), (self.pcs[1 + chip], port))
+            (self.pcs[0].line_end(host), self.chips[chip].line_end(port))
             for host, (chip, port) in enumerate(map(trial.place, range(trial.hosts)))
         ]
         if trial.chips == 2:
-            ends.append(((self.pcs[1], 0), (self.pcs[2], 0)))
+            ends.append((self.chips[0].line_end(0), self.chips[1].line_end(0)))
         self.cables = [
             Cable(
+                lanes,
                 pair,
                 rng,
                 cycles=config.link.wire_cycles - lanes.latency_cycles,
                 skew=trial.skew,
                 error_rate=trial.ber,
                 burst=trial.burst,
+                swapped_wires=trial.swapped_wires,
                 ppm=trial.ppm,
             )
             for pair in ends
         ]
+        for chip in self.chips:
+            chip.inputs.lane_test_pattern[:] = Prbs.PRBS31
+        if trial.swapped_wires:
+            self.tell_swapped_wires()
+
+    def tell_swapped_wires(self) -> None:
+        """Chips turn round what comes to them, and what goes to hosts, which cannot."""
+        trial = self.trial
+        for number, cable in enumerate(self.cables):
+            there, back = (lines for lines, _, _ in cable.ways)
+            to_host = number < trial.hosts
+            chip, port = trial.place(number) if to_host else (1, 0)
+            inputs = self.chips[chip].inputs
+            inputs.lane_test_invert_rx[0, port, list(there.polarity)] = 1
+            if to_host:
+                order = back.order or range(there.config.lanes)
+                found = [to in back.polarity for to in order]
+                inputs.lane_test_invert_tx[0, port] = found
+            else:
+                self.chips[0].inputs.lane_test_invert_rx[0, 0, list(back.polarity)] = 1
 
     def channels(self) -> NDArray[np.int64]:
         """Channel by host, destination and class: the queue that it will be in at the chip."""
@@ -532,6 +592,37 @@ class FabricRun:
             if self.cycle in (cycle, cycle + 1):
                 self.chips[chip].inputs.revive[0, word] ^= bit
 
+    def test_lanes(self) -> None:
+        """Modes of lanes that begin or end in this cycle, and the self-test between the chips.
+
+        While that runs, the links do not wait for their lines.
+        """
+        trial = self.trial
+        for chip, port, mode, start, end in trial.modes:
+            if self.cycle in (start, end):
+                found = mode if self.cycle == start else Mode.NORMAL
+                self.chips[chip].inputs.lane_test_mode[0, port] = found
+        if not trial.self_test:
+            return
+        lanes = trial.config.lanes
+        assert lanes
+        for number, chip in enumerate(self.chips):
+            i, o = chip.inputs, chip.outputs
+            i.lane_test_start[0, 0] = self.cycle == 0
+            i.lane_test_words[0, 0], i.lane_test_patience[0, 0] = (
+                trial.self_test,
+                trial.test_patience,
+            )
+            if self.cycle == 0:
+                i.link_enable[0, 0] = 0
+            elif o.lane_test_done[0, 0]:
+                i.link_enable[0, 0] = 1
+                self.tests[number] = {
+                    "result": Result(o.lane_test_result[0, 0]).name,
+                    "bits": trial.self_test * lanes.lane_bits,
+                    "errors": o.lane_test_errors[0, 0].tolist(),
+                }
+
     def step(self) -> None:
         """One cycle of all."""
         channel, down = self.channel, self.channel.inputs.down
@@ -541,6 +632,7 @@ class FabricRun:
             down[2 * cable : 2 * cable + 2] = 1
         self.limit()
         self.reset()
+        self.test_lanes()
         for chip in self.chips:  # reads one counter after the other
             link, event = divmod(self.cycle, len(self.trial.config.counted))
             chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
@@ -607,6 +699,7 @@ class FabricRun:
         timers = config.link.replay_timer_cycles + self.trial.dead_output_timeout
         search = config.lanes.search_cycles if config.lanes else 0
         computes = int(self.workload.nodes.time.max()) if self.workload else 0
+        cut = max([cut, *(end - start for *_, start, end in self.trial.modes)])
         waits = self.trial.gap + 2 * cut + search + computes
         return self.trial.start + 4 * timers + waits
 
@@ -630,7 +723,8 @@ class FabricRun:
         those for an output that was ``dead``; ``waiting`` were never taken. Of both those to a
         ``stopped`` buffer are counted apart.
         With lanes ``bits_hit`` were wrong on them, ``symbols_corrected`` of codewords, and
-        ``codewords_bad`` could not be.
+        ``codewords_bad`` could not be; ``self_tests`` tells of each chip what came to it: the
+        result, bits of each lane, and those that were wrong.
         ``given_up`` are frames and packets that links have reported as lost, of which some may have
         come.
         """
@@ -659,6 +753,7 @@ class FabricRun:
             "bits_hit": sum(cable.hits for cable in self.cables),
             "symbols_corrected": int(self.symbols[0]),
             "codewords_bad": int(self.symbols[1]),
+            "self_tests": [self.tests[n] for n in sorted(self.tests)],
             "cycles": self.cycle,
             "collectives": self.workload.results() if self.workload else [],
             "counters": {

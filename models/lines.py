@@ -5,16 +5,14 @@ Lines are no hardware, as :mod:`models.channel`, which is the same one layer hig
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.serdes.config import CORE_PPM, LINE_PPM, LanesConfig
-from models.serdes.multilane_pcs import MultilanePcsModel
 
-__all__ = ["MILLION", "Cable", "Lines", "check_lines"]
+__all__ = ["MILLION", "Cable", "LineEnd", "Lines", "check_lines"]
 
-End = tuple[MultilanePcsModel, int]
 MILLION = 1_000_000
 FAR = 1 << 60  # bits until something that never happens
 
@@ -75,6 +73,7 @@ class Lines:
         for phase in self.phases or []:
             if not 0 <= phase <= MILLION:
                 raise ValueError(f"phases must be 0 to {MILLION} each, not {phase}")
+        self.width = self.config.lane_bits
         self.coming: list[deque[int]] = [deque() for _ in range(lanes)]
         self.passed = 0  # cycles
         self.tx_ready = self.ticks(0)
@@ -95,7 +94,7 @@ class Lines:
 
     def wrong(self, lane: int) -> int:
         """The bits that are hit in this cycle."""
-        width = self.config.lane_bits
+        width = self.width
         while self.next[lane] < width:
             self.harm[lane] |= self.pattern() << self.next[lane]
             self.next[lane] += 1 + self.gap()
@@ -112,7 +111,7 @@ class Lines:
 
     def take(self, tx: np.ndarray) -> None:
         """A word of each lane sets out."""
-        width = self.config.lane_bits
+        width = self.width
         for lane in range(self.config.lanes):
             to = self.order[lane] if self.order else lane
             delay = self.delays[lane] if self.delays else 0
@@ -167,13 +166,38 @@ def check_lines(lanes: LanesConfig | None, skew: int, ppm: int | None) -> None:
         raise ValueError(f"skew must be 0 to {most} bits, not {skew}")
 
 
+class LineEnd(NamedTuple):
+    """Pins of a model that has lines: arrays of it, so what is written to them comes to it.
+
+    Members are those of :class:`rtl.serdes.lane.LinesSignature`; ``tx_ready`` is an array of one.
+    """
+
+    tx: np.ndarray
+    tx_ready: np.ndarray
+    rx: np.ndarray
+    rx_valid: np.ndarray
+    signal_ok: np.ndarray
+
+    @classmethod
+    def of(cls, inputs: Any, outputs: Any, at: tuple[int, ...]) -> "LineEnd":
+        """Of the pins at the place ``at`` of inputs and outputs."""
+        ready = inputs.tx_ready[at[:-1]]
+        return cls(
+            outputs.tx[at],
+            ready[at[-1] : at[-1] + 1],
+            *(getattr(inputs, name)[at] for name in cls._fields[2:]),
+        )
+
+
 class Cable:
-    """Lines both ways between two PCS.
+    """Lines both ways between two ends.
 
     Parameters
     ----------
-    ends : two pairs of MultilanePcsModel and int
-        What it joins: a model, and which instance of it.
+    lanes : LanesConfig
+        Of both.
+    ends : two LineEnds
+        What it joins.
     rng : numpy.random.Generator
         All that is random.
     cycles : int
@@ -183,6 +207,8 @@ class Cable:
         any skew they are swapped.
     error_rate, burst
         Of each lane, see :class:`Lines`.
+    swapped_wires : bool
+        Of each lane the two wires are swapped or not, as it happens.
     ppm : int or None
         The clock of the lines from the first end is so many parts per million faster than it should
         be, that of those from the second so many slower, 0 to 100. The clock of both ends is 300
@@ -191,25 +217,28 @@ class Cable:
 
     def __init__(
         self,
-        ends: tuple[End, End],
+        lanes: LanesConfig,
+        ends: tuple[LineEnd, LineEnd],
         rng: np.random.Generator,
         *,
         cycles: int = 0,
         skew: int = 0,
         error_rate: float = 0.0,
         burst: int = 1,
+        swapped_wires: bool = False,
         ppm: int | None = None,
     ):
-        lanes = ends[0][0].lanes
         self.every, self.ways = set(range(lanes.lanes)), []
         for sign, (sender, receiver) in zip((-1, 1), (ends, ends[::-1]), strict=True):
             delays = cycles * lanes.lane_bits + rng.integers(skew + 1, size=lanes.lanes)
             order = rng.permutation(lanes.lanes).tolist() if skew else None
-            clocks: dict[str, Any] = {}
+            others: dict[str, Any] = {}
             if ppm is not None:
-                clocks["ppm"] = CORE_PPM + sign * ppm
-                clocks["phases"] = rng.integers(MILLION + 1, size=lanes.lanes).tolist()
-            lines = Lines(lanes, rng, order, delays.tolist(), error_rate, burst=burst, **clocks)
+                others["ppm"] = CORE_PPM + sign * ppm
+                others["phases"] = rng.integers(MILLION + 1, size=lanes.lanes).tolist()
+            if swapped_wires:
+                others["polarity"] = set(np.flatnonzero(rng.integers(2, size=lanes.lanes)).tolist())
+            lines = Lines(lanes, rng, order, delays.tolist(), error_rate, burst=burst, **others)
             self.ways.append((lines, sender, receiver))
 
     @property
@@ -219,7 +248,7 @@ class Cable:
 
     def pass_on(self, is_cut: bool) -> None:
         """The bits of a cycle, from the outputs of each end to the inputs of the other."""
-        for lines, (sender, m), (receiver, n) in self.ways:
+        for lines, sender, receiver in self.ways:
             lines.dead = self.every if is_cut else set()
-            sender.inputs.tx_ready[m], i = lines.tx_ready, receiver.inputs
-            lines.pass_on(sender.outputs.tx[m], i.rx[n], i.rx_valid[n], i.signal_ok[n])
+            sender.tx_ready[0] = lines.tx_ready
+            lines.pass_on(sender.tx, receiver.rx, receiver.rx_valid, receiver.signal_ok)

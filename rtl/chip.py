@@ -19,6 +19,7 @@ from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.link.link import CreditControlSignature, Link, LinkEventsSignature
 from rtl.output_watchdog import OutputWatchdog
 from rtl.packet import HeaderLayout
+from rtl.serdes.lane_test import LaneTest, LaneTestSignature
 from rtl.serdes.multilane_pcs import MultilanePcs, PcsStatusSignature
 from rtl.switch import Switch
 
@@ -83,9 +84,13 @@ class Chip(wiring.Component):
     tx_ready : In(1).array(ports)
     rx_valid, signal_ok : In(1).array(ports, lanes)
         As of :class:`rtl.serdes.multilane_pcs.MultilanePcs`. If the configuration has no lanes,
-        they are not there, nor is ``pcs``.
+        they are not there, nor are ``pcs`` and ``lane_test``.
     pcs : Out(PcsStatusSignature).array(ports)
         What each PCS tells of itself.
+    lane_test : In(LaneTestSignature).array(ports)
+        Tests of the lines of each port, loopbacks, and swapped wires: see
+        :class:`rtl.serdes.lane_test.LaneTest`. While it is not in ``NORMAL``, the link of the port
+        is down, or in ``NEAR`` its own partner.
     from_pcs : In(WordsSignature).array(ports)
     to_pcs : Out(stream.Signature(WordsLayout)).array(ports)
     pcs_up : In(1).array(ports)
@@ -133,6 +138,7 @@ class Chip(wiring.Component):
                 "rx_valid": In(1).array(ports, lanes.lanes),
                 "signal_ok": In(1).array(ports, lanes.lanes),
                 "pcs": Out(PcsStatusSignature(lanes)).array(ports),
+                "lane_test": In(LaneTestSignature(lanes)).array(ports),
             }
         else:
             pins = {
@@ -279,20 +285,33 @@ class Chip(wiring.Component):
             m.d.comb += link.pcs_up.eq(self.pcs_up[n])
             return
         m.submodules[f"pcs_{n}"] = pcs = MultilanePcs(lanes, self.config.link)
+        m.submodules[f"lane_test_{n}"] = test = LaneTest(lanes)
         connect(m, pcs.o, link.from_pcs)
         connect(m, link.to_pcs, pcs.i)
         m.d.comb += [
             link.pcs_up.eq(pcs.up),
             pcs.enable.eq(self.link_enable[n]),
-            pcs.tx_ready.eq(self.tx_ready[n]),
-            pcs.rx.eq(self.rx[n]),
-            Cat(*pcs.rx_valid).eq(Cat(*self.rx_valid[n])),
-            Cat(*pcs.signal_ok).eq(Cat(*self.signal_ok[n])),
-            self.tx[n].eq(pcs.tx),
+            test.pcs.tx.eq(pcs.tx),
+            pcs.tx_ready.eq(test.pcs.tx_ready),
+            pcs.rx.eq(test.pcs.rx),
+            Cat(*pcs.rx_valid).eq(Cat(*test.pcs.rx_valid)),
+            Cat(*pcs.signal_ok).eq(Cat(*test.pcs.signal_ok)),
+            self.tx[n].eq(test.line.tx),
+            test.line.tx_ready.eq(self.tx_ready[n]),
+            test.line.rx.eq(self.rx[n]),
+            Cat(*test.line.rx_valid).eq(Cat(*self.rx_valid[n])),
+            Cat(*test.line.signal_ok).eq(Cat(*self.signal_ok[n])),
         ]
-        status = PcsStatusSignature(lanes)
-        for mine, its in zip(status.flatten(self.pcs[n]), status.flatten(pcs), strict=True):
-            m.d.comb += mine[2].eq(its[2])
+        for signature, mine, its in (
+            (PcsStatusSignature(lanes), self.pcs[n], pcs),
+            (LaneTestSignature(lanes).flip(), self.lane_test[n], test),
+        ):
+            pairs = zip(signature.flatten(mine), signature.flatten(its), strict=True)
+            for (_, member, outside), (_, _, inside) in pairs:
+                if member.flow == Out:
+                    m.d.comb += outside.eq(inside)
+                else:
+                    m.d.comb += inside.eq(outside)
 
     def counted(self, n: int) -> list[ValueLike]:
         """What a port counts, in the order of ``ChipConfig.counted``."""

@@ -749,6 +749,18 @@ def reach(
 @skew_option
 @ppm_option
 @click.option(
+    "--swapped-wires",
+    is_flag=True,
+    help="Of each lane the two wires are swapped or not, as it happens; the chips are told which.",
+)
+@click.option(
+    "--self-test",
+    metavar="WORDS",
+    type=click.IntRange(min=0, max=(1 << 32) - 1),
+    default=0,
+    help="Test the lanes between two chips first, with PRBS31 both ways: so many words of each.",
+)
+@click.option(
     "--length-m",
     type=click.FloatRange(min=0),
     default=5.0,
@@ -797,13 +809,19 @@ def fabric(
       lingyun fabric --workload moe-ep8                    8 ranks at two chips, 4 lanes, RS272
       lingyun fabric --workload dense-tp8 --fec rs544 --ber 1e-4 --skew 200
       lingyun fabric --config TINY --lanes 2 --ber 1e-3 --engine both    RTL against it, every pin
+      lingyun fabric --self-test 20000 --swapped-wires --ber 1e-4        error rate of each lane
       lingyun fabric --lanes none --frames 1000            words of the links on the cables
     """
     if engine != "model":
         need(*COMPILER)
-    if lanes == "none" and (skew or chances["ppm"] is not None):
-        name = "--skew" if skew else "--ppm"
-        raise click.UsageError(f"{name} is of lanes: choose some with --lanes, too")
+    of_lanes = {"skew": skew, "swapped_wires": chances["swapped_wires"]}
+    of_lanes |= {"ppm": chances["ppm"] is not None, "self_test": chances["self_test"]}
+    given = [name for name, value in of_lanes.items() if value]
+    if lanes == "none" and given:
+        name = given[0].replace("_", "-")
+        raise click.UsageError(f"--{name} is of lanes: choose some with --lanes, too")
+    if chips == "1" and chances["self_test"]:
+        raise click.UsageError("--self-test is of the lanes between two chips: give --chips 2")
     from models.chip_config import chip_of
     from models.fabric import FabricTrial
     from models.link.config import link_of

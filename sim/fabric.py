@@ -117,6 +117,14 @@ def show(results: dict[str, Any], console: Console) -> None:
         style = "red" if name in WRONG and results[name] else ""
         table.add_row(name.replace("_", " "), f"{results[name]:,}", style=style)
     console.print(table)
+    if results["self_tests"]:
+        tests = Table("self-test of", "lane", "bits", "wrong", "rate", box=box.SIMPLE_HEAD)
+        for chip, test in enumerate(results["self_tests"]):
+            for lane, errors in enumerate(test["errors"]):
+                found = f"{errors:,}", f"{errors / test['bits']:.2e}"
+                found = found if test["result"] == "GOOD" else (test["result"], "-")
+                tests.add_row(f"chip {chip}", str(lane), f"{test['bits']:,}", *found)
+        console.print(tests)
     if results["collectives"]:
         steps = Table("collective", "operation", "cycles", box=box.SIMPLE_HEAD)
         for step in results["collectives"]:

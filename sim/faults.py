@@ -31,6 +31,7 @@ from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
 from models.link.trial import LinkTrial
 from models.serdes.config import FecConfig, LaneConfig, LanesConfig, link_over
+from models.serdes.lane_test import Mode
 from rtl.backlog import Backlog
 from rtl.buffer import Buffer
 from rtl.checker import Checker
@@ -197,6 +198,8 @@ NOISY = FabricTrial(  # on lanes, with more errors than the code corrects
         lanes=TWO_CODED_LANES,
     ),
     chips=1,
+    swapped_wires=True,
+    modes=((0, 1, Mode.PATTERN, 1000, 1200),),
     frames=40,
     sizes=(16, 40, 64),
     ber=1.5e-3,
@@ -1607,8 +1610,24 @@ FAULTS = (
         name="chip-lines",
         meaning="a port hears the lines of the one before it",
         file="rtl/chip.py",
-        old="pcs.rx.eq(self.rx[n])",
-        new="pcs.rx.eq(self.rx[n - 1])",
+        old="test.line.rx.eq(self.rx[n])",
+        new="test.line.rx.eq(self.rx[n - 1])",
+        check="chip bench, lanes",
+    ),
+    Fault(
+        name="chip-lane-test",
+        meaning="a port is told what the lane test of the one before it should do",
+        file="rtl/chip.py",
+        old="self.lane_test[n], test),",
+        new="self.lane_test[n - 1], test),",
+        check="chip bench, lanes",
+    ),
+    Fault(
+        name="chip-test-signal",
+        meaning="the PCS has a signal although its lines are in a test",
+        file="rtl/chip.py",
+        old="Cat(*pcs.signal_ok).eq(Cat(*test.pcs.signal_ok))",
+        new="Cat(*pcs.signal_ok).eq(Cat(*self.signal_ok[n]))",
         check="chip bench, lanes",
     ),
     Fault(

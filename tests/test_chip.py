@@ -10,6 +10,7 @@ from models.fabric import WRONG, FabricRun, FabricTrial
 from models.link.config import link_of
 from models.link.theory import error_free
 from models.serdes.config import lanes_of, link_over
+from models.serdes.lane_test import Mode
 from rtl.chip import Chip
 from sim.verilator import run_bench
 
@@ -95,12 +96,26 @@ def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
 @pytest.mark.verilator
 @pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512"])
 def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
-    """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset."""
-    start = FabricTrial(config=config, chips=2).start
-    trial = {"chips": 2, "frames": 40, **noisy, "resets": ((1, 1, start + 700),)}
-    trial |= {"down": ((0, start + 400, start + 500),), "ppm": 100}
+    """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset.
+
+    Wires are swapped, too; the lanes between the chips are tested first, and ports hear themselves,
+    send back what comes, or send a pattern for a while.
+    """
+    trial = {"chips": 2, "frames": 20, **noisy, "ppm": 100, "swapped_wires": True, "self_test": 200}
+    start = FabricTrial(config=config, **trial).start
+    trial |= {"resets": ((1, 1, start + 700),), "down": ((0, start + 400, start + 500),)}
+    far, pattern = (Mode.FAR, start + 500, start + 560), (Mode.PATTERN, start + 100, start + 150)
+    trial["modes"] = ((0, 1, *far), (1, 0, *pattern), (1, 1, Mode.NEAR, 0, 600))
     found = results(config, **trial)
+    assert not any(found[name] for name in WRONG), found
     assert found["delivered"] + found["reset"] == found["offered"]
+    lanes = config.lanes
+    for test in found["self_tests"]:
+        assert test["result"] == "GOOD" and test["bits"] == 200 * lanes.lane_bits
+        assert sum(test["errors"]) == pytest.approx(
+            noisy["ber"] * test["bits"] * lanes.lanes, rel=0.5
+        )
+    assert len(found["self_tests"]) == 2
     assert found["symbols_corrected"] > 100 and found["codewords_bad"] > 3
     assert sum(counters["tx_replay"] for counters in found["counters"].values())
     replay(config, **trial)
@@ -305,6 +320,19 @@ def test_wrong_chip_is_named(changes, message):
         ({"ppm": 1}, "ppm is of the clocks of lanes: give lanes, too"),
         ({"config": NOISY[0][0], "ppm": 101}, "ppm must be 0 to 100, .*, not 101"),
         ({"config": NOISY[0][0], "skew": 9999}, "skew must be 0 to 160 bits, not 9999"),
+        ({"self_test": 9}, "swapped_wires, self_test and modes are of lanes: give lanes, too"),
+        (
+            {"config": NOISY[0][0], "chips": 1, "self_test": 9},
+            "self_test is of the cable between two chips: give 2 chips",
+        ),
+        (
+            {"config": NOISY[0][0], "self_test": -1},
+            "self_test must be 0 to 4294967295 words, not -1",
+        ),
+        (
+            {"config": NOISY[0][0], "modes": ((0, 0, 4, 1, 2),)},
+            "modes must have a chip, 0 to 0, a port, 0 to 1, a mode, 0 to 3, .* .0, 0, 4, 1, 2.",
+        ),
         ({"config": NOISY[0][0], "drop": 0.1}, "drop and duplicate are of words, not of lanes"),
         ({"dead_output_timeout": -1}, "dead_output_timeout must be 0 to 8388607, not -1"),
         ({"down": ((2, 0, 5),)}, "down must have a cable, 0 to 1, .* not .2, 0, 5."),
@@ -327,5 +355,12 @@ def test_trial_survives_the_way_to_the_bench():
         revives=((1, 2, 3),),
     )
     assert FabricTrial.parse(trial.dump()) == trial
-    trial = FabricTrial(config=NOISY[0][0], chips=2, skew=3, ppm=4, gap=5, workload="x", scale=6)
+    lanes = {
+        "skew": 3,
+        "ppm": 4,
+        "swapped_wires": True,
+        "self_test": 5,
+        "modes": ((1, 0, 2, 3, 4),),
+    }
+    trial = FabricTrial(config=NOISY[0][0], chips=2, gap=5, workload="x", scale=6, **lanes)
     assert FabricTrial.parse(trial.dump()) == trial

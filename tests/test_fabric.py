@@ -56,6 +56,21 @@ def test_command_writes_results(tmp_path):
     assert found["trial"]["config"]["lanes"] is None and found["collectives"] == []
 
 
+def test_self_test_is_shown_lane_by_lane(tmp_path, capsys):
+    config = with_lanes(TINY, 2, "rs272")
+    lanes = {"ber": 1e-3, "swapped_wires": True, "self_test": 1000}
+    assert run(FabricTrial(config=config, chips=2, frames=5, **lanes), output=tmp_path) == 0
+    tests = json.loads((tmp_path / "results.json").read_text())["self_tests"]
+    assert [test["result"] for test in tests] == ["GOOD", "GOOD"]
+    assert all(test["bits"] == 1000 * config.lanes.lane_bits for test in tests)
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if "chip " in line]
+    for chip, test in enumerate(tests):
+        for lane, errors in enumerate(test["errors"]):
+            assert errors == pytest.approx(1e-3 * test["bits"], rel=0.6)
+            row = ["chip", str(chip), str(lane), f"{test['bits']:,}", str(errors)]
+            assert any(found[:5] == row for found in shown), shown
+
+
 def test_what_never_came_fails_the_run(tmp_path):
     """Hardly a word gets through, so that links do not come up, and packets wait for them."""
     trial = FabricTrial(config=chip_of(TINY), chips=1, frames=5, sizes=(64,), ber=0.05)
@@ -69,6 +84,8 @@ def test_what_never_came_fails_the_run(tmp_path):
     [
         (["--lanes", "none", "--skew", "5"], "--skew is of lanes: choose some with --lanes, too"),
         (["--lanes", "none", "--ppm", "5"], "--ppm is of lanes: choose some with --lanes, too"),
+        (["--lanes", "none", "--self-test", "5"], "--self-test is of lanes: choose some with"),
+        (["--chips", "1", "--self-test", "5"], "--self-test is of the lanes between two chips"),
         (["--skew", "100000"], "skew must be 0 to"),
         (["--workload", "nonsense"], "no workload 'nonsense'"),
         (["--workload", "moe-ep8", "--ports", "3"], "has 8 ranks and needs as many"),

@@ -450,7 +450,8 @@ class LinkRun:
         trial = self.trial
         self.pcs = pcs_of_links(lanes, self.model)
         self.cable = Cable(
-            ((self.pcs, 0), (self.pcs, 1)),
+            lanes,
+            (self.pcs.line_end(0), self.pcs.line_end(1)),
             np.random.default_rng([trial.seed, 4]),
             cycles=max(0, trial.config.wire_cycles - lanes.latency_cycles),
             skew=trial.skew,

@@ -28,6 +28,8 @@ __all__ = [
     "Result",
     "lane_test_clock",
     "lane_test_outputs",
+    "lane_test_sends",
+    "lane_test_shapes",
 ]
 
 LaneTestInputs = namedtuple(
@@ -52,7 +54,7 @@ LaneTestState = namedtuple(
 Part = namedtuple("Part", "state i o")
 Parts = namedtuple("Parts", "own generators checkers")
 # What is the same in each cycle; `ones` are the bits of a lane.
-Numbers = namedtuple("Numbers", "width ones lock_words window_words most")
+Numbers = namedtuple("Numbers", "lanes width ones lock_words window_words most")
 
 
 class Mode(IntEnum):
@@ -80,196 +82,236 @@ OFF, LOCK, COUNT = range(3)  # phases of the self-test
 
 
 @inner
-def mode_of(s, inputs):
+def mode_of(s, inputs, n):
     """The mode that holds."""
-    return inputs.mode[0] if s.phase[0] == OFF else PATTERN
+    return inputs.mode[n] if s.phase[n] == OFF else PATTERN
+
+
+@inner
+def came_of(numbers, inputs, n, lane, w):
+    """What comes from a line, its wires as they should be."""
+    came = inputs.line_rx[n, lane, w]
+    return ~came & numbers.ones[w] if inputs.invert_rx[n, lane] else came
+
+
+@compiled
+def lane_test_sends(numbers, parts, inputs, outputs):
+    """What goes to the lines in this cycle; it hangs on nothing that comes from them."""
+    s, generators = parts.own, parts.generators
+    for n in range(s.phase.size):
+        mode = mode_of(s, inputs, n)
+        for lane in range(numbers.lanes):
+            at = n * numbers.lanes + lane
+            prbs_generator_outputs(generators.state, generators.o, at)
+            for w in range(numbers.ones.size):
+                sent = inputs.pcs_tx[n, lane, w]
+                if mode == FAR:
+                    sent = s.looped[n, lane, w]
+                elif mode == PATTERN:
+                    sent = generators.o.o_payload[at, w]
+                if inputs.invert_tx[n, lane]:
+                    sent = ~sent & numbers.ones[w]
+                outputs.line_tx[n, lane, w] = sent
 
 
 @compiled
 def lane_test_outputs(numbers, parts, inputs, outputs):
-    """What is visible in this cycle: registers, and what passes by."""
-    s, mode = parts.own, mode_of(parts.own, inputs)
-    outputs.pcs_tx_ready[0] = inputs.line_tx_ready[0]
-    for lane in range(s.level.size):
-        generators, checkers = parts.generators, parts.checkers
-        prbs_generator_outputs(generators.state, generators.o, lane)
-        prbs_checker_outputs(checkers.state, checkers.o, lane)
-        for w in range(numbers.ones.size):
-            ones = numbers.ones[w]
-            sent, came = inputs.pcs_tx[0, lane, w], inputs.line_rx[0, lane, w]
-            if inputs.invert_rx[0, lane]:
-                came = ~came & ones
-            outputs.pcs_rx[0, lane, w] = sent if mode == NEAR else came
-            if mode == FAR:
-                sent = s.looped[lane, w]
-            elif mode == PATTERN:
-                sent = generators.o.o_payload[lane, w]
-            outputs.line_tx[0, lane, w] = ~sent & ones if inputs.invert_tx[0, lane] else sent
-        if mode == NEAR:
-            outputs.pcs_rx_valid[0, lane] = inputs.line_tx_ready[0]
-            outputs.pcs_signal_ok[0, lane] = 1
-        else:
-            outputs.pcs_rx_valid[0, lane] = inputs.line_rx_valid[0, lane]
-            outputs.pcs_signal_ok[0, lane] = mode == NORMAL and inputs.line_signal_ok[0, lane]
-        outputs.locked[0, lane] = checkers.o.locked[lane]
-        outputs.error_count[0, lane] = checkers.o.error_count[lane]
-        outputs.slipped[0, lane] = s.slipped[lane]
-        outputs.errors[0, lane], outputs.held[0, lane] = s.errors[lane], s.held[lane]
-    outputs.running[0] = s.phase[0] != OFF
-    outputs.done[0], outputs.result[0] = s.done[0], s.result[0]
+    """All else that is visible in this cycle: registers, and what passes by."""
+    s, checkers = parts.own, parts.checkers
+    for n in range(s.phase.size):
+        mode = mode_of(s, inputs, n)
+        outputs.pcs_tx_ready[n] = inputs.line_tx_ready[n]
+        for lane in range(numbers.lanes):
+            at = n * numbers.lanes + lane
+            for w in range(numbers.ones.size):
+                sent, came = inputs.pcs_tx[n, lane, w], came_of(numbers, inputs, n, lane, w)
+                outputs.pcs_rx[n, lane, w] = sent if mode == NEAR else came
+            if mode == NEAR:
+                outputs.pcs_rx_valid[n, lane] = inputs.line_tx_ready[n]
+                outputs.pcs_signal_ok[n, lane] = 1
+            else:
+                outputs.pcs_rx_valid[n, lane] = inputs.line_rx_valid[n, lane]
+                outputs.pcs_signal_ok[n, lane] = mode == NORMAL and inputs.line_signal_ok[n, lane]
+            prbs_checker_outputs(checkers.state, checkers.o, at)
+            outputs.locked[n, lane] = checkers.o.locked[at]
+            outputs.error_count[n, lane] = checkers.o.error_count[at]
+            outputs.slipped[n, lane] = s.slipped[n, lane]
+            outputs.errors[n, lane], outputs.held[n, lane] = s.errors[n, lane], s.held[n, lane]
+        outputs.running[n] = s.phase[n] != OFF
+        outputs.done[n], outputs.result[n] = s.done[n], s.result[n]
 
 
 @inner
-def loop_clock(numbers, loops, comes, ready, s, inputs, lane):
-    """The store of a lane; ``loops`` if there is one, ``comes`` a word, ``ready`` is the line."""
-    flows = loops and (s.flows[lane] or s.level[lane] >= LOOP_WORDS // 2)
-    goes = flows and ready
-    empty = goes and s.level[lane] == 0
-    full = loops and comes and not goes and s.level[lane] == LOOP_WORDS
-    s.slipped[lane] = empty or full
+def loop_clock(numbers, loops, comes, s, inputs, n, lane):
+    """The store of a lane; ``loops`` if there is one, ``comes`` a word."""
+    flows = loops and (s.flows[n, lane] or s.level[n, lane] >= LOOP_WORDS // 2)
+    goes = flows and inputs.line_tx_ready[n]
+    empty = goes and s.level[n, lane] == 0
+    full = loops and comes and not goes and s.level[n, lane] == LOOP_WORDS
+    s.slipped[n, lane] = empty or full
     if not loops or empty or full:
-        s.level[lane] = s.flows[lane] = 0
+        s.level[n, lane] = s.flows[n, lane] = 0
         return
-    s.flows[lane] = flows
+    s.flows[n, lane] = flows
     if goes:
-        s.level[lane] -= 1
+        s.level[n, lane] -= 1
         for w in range(numbers.ones.size):
-            s.looped[lane, w] = s.store[lane, 0, w]
-            for k in range(s.level[lane]):
-                s.store[lane, k, w] = s.store[lane, k + 1, w]
+            s.looped[n, lane, w] = s.store[n, lane, 0, w]
+            for k in range(s.level[n, lane]):
+                s.store[n, lane, k, w] = s.store[n, lane, k + 1, w]
     if comes:
         for w in range(numbers.ones.size):
-            word = inputs.line_rx[0, lane, w]
-            word = ~word & numbers.ones[w] if inputs.invert_rx[0, lane] else word
-            s.store[lane, s.level[lane], w] = word
-        s.level[lane] += 1
+            s.store[n, lane, s.level[n, lane], w] = came_of(numbers, inputs, n, lane, w)
+        s.level[n, lane] += 1
 
 
 @inner
-def begin(s, inputs):
+def begin(numbers, s, inputs, n):
     """A self-test begins."""
-    s.phase[0], s.waited[0], s.result[0] = LOCK, 0, NONE
-    s.asked[0], s.patience[0] = max(inputs.words[0], 1), inputs.patience[0]
-    for lane in range(s.errors.size):
-        s.errors[lane] = s.held[lane] = 0
+    s.phase[n], s.waited[n], s.result[n] = LOCK, 0, NONE
+    s.asked[n], s.patience[n] = max(inputs.words[n], 1), inputs.patience[n]
+    for lane in range(numbers.lanes):
+        s.errors[n, lane] = s.held[n, lane] = 0
 
 
 @inner
-def end(s, result, checkers):
+def end(numbers, s, result, checkers, n):
     """It ends."""
-    s.phase[0], s.done[0], s.result[0] = OFF, 1, result
-    for lane in range(s.errors.size):
-        s.held[lane] = s.held[lane] or checkers.locked[lane]
+    s.phase[n], s.done[n], s.result[n] = OFF, 1, result
+    for lane in range(numbers.lanes):
+        locked = checkers.locked[n * numbers.lanes + lane]
+        s.held[n, lane] = s.held[n, lane] or locked
 
 
 @inner
-def wait(s, checkers):
+def wait(numbers, s, checkers, n):
     """One more cycle without all locks, or the next phase; what it ends in, or nothing."""
-    for lane in range(s.errors.size):
-        if not checkers.locked[lane]:
-            s.waited[0] += 1
-            return NO_LOCK if s.waited[0] > s.patience[0] else NONE
-    s.phase[0], s.fresh[0] = COUNT, 1
-    for lane in range(s.errors.size):
-        s.checked[lane] = s.sum[lane] = 0
+    for lane in range(numbers.lanes):
+        if not checkers.locked[n * numbers.lanes + lane]:
+            s.waited[n] += 1
+            return NO_LOCK if s.waited[n] > s.patience[n] else NONE
+    s.phase[n], s.fresh[n] = COUNT, 1
+    for lane in range(numbers.lanes):
+        s.checked[n, lane] = s.sum[n, lane] = 0
     return NONE
 
 
 @inner
-def count(s, checkers):
+def count(numbers, s, checkers, n):
     """Add the words that the checkers count in this cycle; what it ends in, or nothing."""
     missing, lost = False, False
-    for lane in range(s.errors.size):
-        if s.held[lane]:
+    for lane in range(numbers.lanes):
+        at = n * numbers.lanes + lane
+        if s.held[n, lane]:
             continue
-        if not checkers.locked[lane]:
+        if not checkers.locked[at]:
             lost = True
-        elif s.checked[lane] == s.asked[0]:
-            s.errors[lane], s.held[lane] = s.sum[lane], 1
+        elif s.checked[n, lane] == s.asked[n]:
+            s.errors[n, lane], s.held[n, lane] = s.sum[n, lane], 1
         else:
             missing = True
-            if checkers.judged[lane]:
-                s.checked[lane] += 1
-                s.sum[lane] += checkers.errors[lane]
+            if checkers.judged[at]:
+                s.checked[n, lane] += 1
+                s.sum[n, lane] += checkers.errors[at]
     if lost:
         return LOST
     return NONE if missing else GOOD
 
 
 @inner
-def test_clock(s, inputs, checkers):
+def test_clock(numbers, s, inputs, checkers, n):
     """The self-test."""
-    s.done[0] = s.fresh[0] = 0
-    if s.phase[0] == OFF:
-        if inputs.start[0]:
-            begin(s, inputs)
+    s.done[n] = s.fresh[n] = 0
+    if s.phase[n] == OFF:
+        if inputs.start[n]:
+            begin(numbers, s, inputs, n)
         return
-    result = wait(s, checkers) if s.phase[0] == LOCK else count(s, checkers)
-    if result == NONE and inputs.stop[0]:
+    waits = s.phase[n] == LOCK
+    result = wait(numbers, s, checkers, n) if waits else count(numbers, s, checkers, n)
+    if result == NONE and inputs.stop[n]:
         result = STOPPED
     if result != NONE:
-        end(s, result, checkers)
+        end(numbers, s, result, checkers, n)
+
+
+@inner
+def lane_clock(numbers, parts, inputs, mode, clears, n, lane):
+    """Store, generator and checker of a lane."""
+    s, at = parts.own, n * numbers.lanes + lane
+    ready, generators, checkers = inputs.line_tx_ready[n], parts.generators, parts.checkers
+    comes = inputs.line_rx_valid[n, lane] and inputs.line_signal_ok[n, lane]
+    loop_clock(numbers, mode == FAR, comes, s, inputs, n, lane)
+
+    i = generators.i
+    i.pattern[at], i.invert[at] = inputs.pattern[n], inputs.invert[n]
+    i.enable[at] = mode == PATTERN and ready
+    i.inject[at] = s.due[n, lane] or inputs.inject[n, lane]
+    s.due[n, lane] = i.inject[at] and mode == PATTERN and not ready
+    prbs_generator_clock(numbers.width, generators.state, i, at)
+
+    i = checkers.i
+    i.invert[at], i.clear[at], i.pattern[at] = inputs.invert[n], clears, inputs.pattern[n]
+    i.i_valid[at] = mode == PATTERN and comes
+    for w in range(numbers.ones.size):
+        i.i_payload[at, w] = came_of(numbers, inputs, n, lane, w)
+    words = numbers.lock_words, numbers.window_words
+    prbs_checker_clock(numbers.width, *words, numbers.most, checkers.state, i, at)
+    if mode != PATTERN or not inputs.line_signal_ok[n, lane]:
+        checkers.state.locked[at] = checkers.state.right[at] = 0
 
 
 @compiled
 def lane_test_clock(numbers, parts, inputs):
-    """The clock edge, behind :func:`lane_test_outputs`."""
-    s, mode, ready = parts.own, mode_of(parts.own, inputs), inputs.line_tx_ready[0]
-    generators, checkers = parts.generators, parts.checkers
-    clears = inputs.clear[0] if s.phase[0] == OFF else s.fresh[0]
-    test_clock(s, inputs, checkers.state)
-    for lane in range(s.level.size):
-        comes = inputs.line_rx_valid[0, lane] and inputs.line_signal_ok[0, lane]
-        loop_clock(numbers, mode == FAR, comes, ready, s, inputs, lane)
-
-        i = generators.i
-        i.pattern[lane], i.invert[lane] = inputs.pattern[0], inputs.invert[0]
-        i.enable[lane] = mode == PATTERN and ready
-        i.inject[lane] = s.due[lane] or inputs.inject[0, lane]
-        s.due[lane] = i.inject[lane] and mode == PATTERN and not ready
-        prbs_generator_clock(numbers.width, generators.state, i, lane)
-
-        i = checkers.i
-        i.invert[lane], i.clear[lane] = inputs.invert[0], clears
-        i.pattern[lane] = inputs.pattern[0]
-        i.i_valid[lane] = mode == PATTERN and comes
-        for w in range(numbers.ones.size):
-            came = inputs.line_rx[0, lane, w]
-            i.i_payload[lane, w] = ~came & numbers.ones[w] if inputs.invert_rx[0, lane] else came
-        words = numbers.lock_words, numbers.window_words
-        prbs_checker_clock(numbers.width, *words, numbers.most, checkers.state, i, lane)
-        if mode != PATTERN or not inputs.line_signal_ok[0, lane]:
-            checkers.state.locked[lane] = checkers.state.right[lane] = 0
+    """The clock edge."""
+    s = parts.own
+    for n in range(s.phase.size):
+        mode = mode_of(s, inputs, n)
+        clears = inputs.clear[n] if s.phase[n] == OFF else s.fresh[n]
+        test_clock(numbers, s, inputs, parts.checkers.state, n)
+        for lane in range(numbers.lanes):
+            lane_clock(numbers, parts, inputs, mode, clears, n, lane)
 
 
 @compiled
 def lane_test_step(numbers, parts, inputs, outputs):
     """Outputs of this cycle, then the clock edge."""
+    lane_test_sends(numbers, parts, inputs, outputs)
     lane_test_outputs(numbers, parts, inputs, outputs)
     lane_test_clock(numbers, parts, inputs)
 
 
-class LaneTestModel:
-    """One of it."""
+def lane_test_shapes(config: LanesConfig, instances: int) -> list[dict[str, tuple[int, ...]]]:
+    """Shapes of inputs and of outputs."""
+    line = instances, config.lanes, -(-config.lane_bits // 64)
+    wide: dict[str, tuple[int, ...]]
+    wide = dict.fromkeys(("pcs_tx", "pcs_rx", "line_tx", "line_rx"), line)
+    each = "invert_tx invert_rx inject line_rx_valid line_signal_ok pcs_rx_valid pcs_signal_ok "
+    each += "locked error_count slipped errors held"
+    wide |= dict.fromkeys(each.split(), (instances, config.lanes))
+    return [
+        {name: wide.get(name, (instances,)) for name in kind._fields}
+        for kind in (LaneTestInputs, LaneTestOutputs)
+    ]
 
-    def __init__(self, config: LanesConfig):
-        self.config = config
-        lanes, width = config.lanes, config.lane_bits
-        line = 1, lanes, -(-width // 64)
-        wide: dict[str, tuple[int, ...]]
-        wide = dict.fromkeys(("pcs_tx", "pcs_rx", "line_tx", "line_rx"), line)
-        each = "invert_tx invert_rx inject line_rx_valid line_signal_ok pcs_rx_valid pcs_signal_ok "
-        each += "locked error_count slipped errors held"
-        wide |= dict.fromkeys(each.split(), (1, lanes))
+
+class LaneTestModel:
+    """``instances`` of it."""
+
+    def __init__(self, config: LanesConfig, instances: int = 1):
+        self.config, self.instances = config, instances
         self.inputs, self.outputs = (
-            allocate(kind, {name: wide.get(name, (1,)) for name in kind._fields})
-            for kind in (LaneTestInputs, LaneTestOutputs)
+            allocate(kind, shapes)
+            for kind, shapes in zip(
+                (LaneTestInputs, LaneTestOutputs), lane_test_shapes(config, instances), strict=True
+            )
         )
-        ones = (1 << width) - 1
+        ones = (1 << config.lane_bits) - 1
+        bytes_ = 8 * self.inputs.line_rx.shape[2]
         lane = config.test_lane
         self.numbers = Numbers(
-            width=width,
-            ones=np.frombuffer(ones.to_bytes(8 * line[2], "little"), dtype=np.int64),
+            lanes=config.lanes,
+            width=config.lane_bits,
+            ones=np.frombuffer(ones.to_bytes(bytes_, "little"), dtype=np.int64),
             lock_words=lane.prbs_lock_words,
             window_words=lane.prbs_window_words,
             most=(1 << lane.error_bits) - 1,
@@ -278,11 +320,12 @@ class LaneTestModel:
 
     def reset(self) -> None:
         """The state after reset: no self-test."""
-        lanes, words = self.config.lanes, self.inputs.line_rx.shape[2]
-        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(LaneTestState._fields, (lanes,))
-        shapes |= dict.fromkeys(("phase", "asked", "waited", "patience"), (1,))
-        shapes |= dict.fromkeys(("fresh", "done", "result"), (1,))
-        shapes |= {"store": (lanes, LOOP_WORDS, words), "looped": (lanes, words)}
+        instances, lanes, words = self.inputs.line_rx.shape
+        each = instances, lanes
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(LaneTestState._fields, each)
+        shapes |= dict.fromkeys(("phase", "asked", "waited", "patience"), (instances,))
+        shapes |= dict.fromkeys(("fresh", "done", "result"), (instances,))
+        shapes |= {"store": (*each, LOOP_WORDS, words), "looped": (*each, words)}
         lane = self.config.test_lane
 
         def part(model) -> Part:
@@ -290,8 +333,8 @@ class LaneTestModel:
 
         self.parts = Parts(
             own=allocate(LaneTestState, shapes),
-            generators=part(PrbsGeneratorModel(lane, lanes)),
-            checkers=part(PrbsCheckerModel(lane, lanes)),
+            generators=part(PrbsGeneratorModel(lane, instances * lanes)),
+            checkers=part(PrbsCheckerModel(lane, instances * lanes)),
         )
 
     def step(self) -> LaneTestOutputs:

@@ -8,6 +8,7 @@ from collections import namedtuple
 import numpy as np
 
 from models.compiled import compiled, inner
+from models.lines import LineEnd
 from models.link.config import LinkConfig
 from models.link.link import LinkModel
 from models.link.wire import IDLE
@@ -442,6 +443,10 @@ class MultilanePcsModel:
             room=decode.room,
             patience=lanes.search_cycles,
         )
+
+    def line_end(self, n: int) -> LineEnd:
+        """Of the lines of an instance."""
+        return LineEnd.of(self.inputs, self.outputs, (n,))
 
     def step(self) -> MultilanePcsOutputs:
         """Outputs of this cycle, then the clock edge."""

@@ -9,7 +9,7 @@ from models.serdes.config import LOOP_WORDS, TEST_WORD_BITS, LanesConfig, Prbs
 from rtl.serdes.lane import LinesSignature
 from rtl.serdes.prbs import PrbsChecker, PrbsGenerator
 
-__all__ = ["LaneTest", "LaneTestMode", "LaneTestResult"]
+__all__ = ["LaneTest", "LaneTestMode", "LaneTestResult", "LaneTestSignature"]
 
 
 class LaneTestMode(enum.Enum, shape=2):
@@ -29,6 +29,36 @@ class LaneTestResult(enum.Enum, shape=3):
     NO_LOCK = 2  # not all lanes had a lock in time
     LOST = 3  # a lane has lost its lock
     STOPPED = 4
+
+
+class LaneTestSignature(wiring.Signature):
+    """What a test of lanes is told, and what it tells, as in :class:`LaneTest`."""
+
+    def __init__(self, config: LanesConfig):
+        each, count = Out(1).array(config.lanes), In(config.test_lane.error_bits)
+        super().__init__(
+            {
+                "mode": Out(LaneTestMode),
+                "pattern": Out(Prbs),
+                "invert": Out(1),
+                "invert_tx": each,
+                "invert_rx": each,
+                "inject": each,
+                "clear": Out(1),
+                "start": Out(1),
+                "words": Out(TEST_WORD_BITS),
+                "patience": Out(TEST_WORD_BITS),
+                "stop": Out(1),
+                "locked": each.flip(),
+                "error_count": count.array(config.lanes),
+                "slipped": each.flip(),
+                "running": In(1),
+                "done": In(1),
+                "result": In(LaneTestResult),
+                "errors": count.array(config.lanes),
+                "held": each.flip(),
+            }
+        )
 
 
 class LaneTest(wiring.Component):
@@ -116,30 +146,11 @@ class LaneTest(wiring.Component):
     def __init__(self, config: LanesConfig):
         self.config = config
         lines = LinesSignature(config.lane_bits, config.lanes)
-        each, count = In(1).array(config.lanes), Out(config.test_lane.error_bits)
         super().__init__(
             {
-                "mode": In(LaneTestMode),
-                "pattern": In(Prbs),
-                "invert": In(1),
-                "invert_tx": each,
-                "invert_rx": each,
-                "inject": each,
-                "clear": In(1),
-                "start": In(1),
-                "words": In(TEST_WORD_BITS),
-                "patience": In(TEST_WORD_BITS),
-                "stop": In(1),
+                **LaneTestSignature(config).flip().members,
                 "pcs": In(lines),
                 "line": Out(lines),
-                "locked": each.flip(),
-                "error_count": count.array(config.lanes),
-                "slipped": each.flip(),
-                "running": Out(1),
-                "done": Out(1),
-                "result": Out(LaneTestResult),
-                "errors": count.array(config.lanes),
-                "held": each.flip(),
             }
         )
 
