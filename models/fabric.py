@@ -19,7 +19,7 @@ from models.chip import ChipModel
 from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.compiled import compiled
 from models.config import SwitchConfig
-from models.lines import Cable, check_lines
+from models.lines import Cable, Harm, check_lines
 from models.link.config import DownPolicy
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -99,6 +99,10 @@ class FabricTrial:
     modes : tuple of (int, int, int, int, int) tuples
         With lanes: a chip, a port of it, a mode of its ``lane_test``, and the cycles in which it
         has it, first one and the one after the last.
+    harm : tuple of (int, str, int, int) tuples
+        With lanes: a cable, in which way it is bad (:class:`models.lines.Harm`), and the cycles.
+    restarts : tuple of (int, int, int) triples
+        A host, and the cycles in which its link is not enabled. What is on its way then may be lost.
     down : tuple of (int, int, int) triples
         A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
         cycles in which it is cut, first one and the one after the last.
@@ -137,6 +141,8 @@ class FabricTrial:
     swapped_wires: bool = False
     self_test: int = 0
     modes: tuple[tuple[int, int, int, int, int], ...] = ()
+    harm: tuple[tuple[int, str, int, int], ...] = ()
+    restarts: tuple[tuple[int, int, int], ...] = ()
     down: tuple[tuple[int, int, int], ...] = ()
     drain: float = 1.0
     stopped: tuple[tuple[int, int], ...] = ()
@@ -187,8 +193,22 @@ class FabricTrial:
         check_lines(lanes, self.skew, self.ppm)
 
         ports, most = self.config.switch.ports, (1 << TIMEOUT_BITS - 1) - 1
-        if not lanes and (self.swapped_wires or self.self_test or self.modes):
-            raise ValueError("swapped_wires, self_test and modes are of lanes: give lanes, too")
+        if not lanes and (self.swapped_wires or self.self_test or self.modes or self.harm):
+            raise ValueError(
+                "swapped_wires, self_test, modes and harm are of lanes: give lanes, too"
+            )
+        for cable, harm, start, end in self.harm:
+            if not (0 <= cable < self.cables and harm in list(Harm) and 0 <= start < end):
+                raise ValueError(
+                    f"harm must have a cable, 0 to {self.cables - 1}, one of {', '.join(Harm)}, "
+                    f"a first cycle and a later one, not {(cable, harm, start, end)}"
+                )
+        for host, start, end in self.restarts:
+            if not (0 <= host < self.hosts and 0 <= start < end):
+                raise ValueError(
+                    f"restarts must have a host, 0 to {self.hosts - 1}, a first cycle and a later "
+                    f"one, not {(host, start, end)}"
+                )
         if not 0 <= self.self_test < 1 << TEST_WORD_BITS:
             raise ValueError(
                 f"self_test must be 0 to {(1 << TEST_WORD_BITS) - 1} words, not {self.self_test}"
@@ -224,7 +244,7 @@ class FabricTrial:
         """Inverse of :meth:`dump`."""
         values = json.loads(text)
         values |= {"config": ChipConfig.of(values["config"]), "sizes": tuple(values["sizes"])}
-        for name in ("flows", "modes", "down", "stopped", "resets", "revives"):
+        for name in ("flows", "modes", "harm", "restarts", "down", "stopped", "resets", "revives"):
             values[name] = tuple(tuple(entry) for entry in values[name])
         return cls(**values)
 
@@ -592,6 +612,16 @@ class FabricRun:
             if self.cycle in (cycle, cycle + 1):
                 self.chips[chip].inputs.revive[0, word] ^= bit
 
+    def restart(self, host: int, start: int, end: int) -> None:
+        """The link of a host is not enabled for a while; then both ends forget their credits."""
+        chip, port = self.trial.place(host)
+        links, hosts = self.chips[chip].links, self.hosts
+        hosts.inputs.enable[host] = not start <= self.cycle < end
+        if self.cycle == start:
+            links.inputs.credit_reset[port] = hosts.inputs.credit_reset[host] = 1
+        elif self.cycle > end and links.outputs.drained[port] and hosts.outputs.drained[host]:
+            links.inputs.credit_reset[port] = hosts.inputs.credit_reset[host] = 0
+
     def test_lanes(self) -> None:
         """Modes of lanes that begin or end in this cycle, and the self-test between the chips.
 
@@ -633,6 +663,8 @@ class FabricRun:
         self.limit()
         self.reset()
         self.test_lanes()
+        for host, start, end in self.trial.restarts:
+            self.restart(host, start, end)
         for chip in self.chips:  # reads one counter after the other
             link, event = divmod(self.cycle, len(self.trial.config.counted))
             chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
@@ -651,8 +683,12 @@ class FabricRun:
         if not self.cables:
             for group in self.groups:
                 group.speak(channel.inputs)
+        harm = dict.fromkeys(cut, Harm.CUT)
+        for number, kind, start, end in self.trial.harm:
+            if start <= self.cycle < end:
+                harm[number] = Harm(kind)
         for number, cable in enumerate(self.cables):
-            cable.pass_on(number in cut)
+            cable.pass_on(harm.get(number))
         before = self.delivered + self.told["discarded"]
         fabric_settle(self.wires, self.cycle)
         for n, chip in enumerate(self.chips):
@@ -699,7 +735,8 @@ class FabricRun:
         timers = config.link.replay_timer_cycles + self.trial.dead_output_timeout
         search = config.lanes.search_cycles if config.lanes else 0
         computes = int(self.workload.nodes.time.max()) if self.workload else 0
-        cut = max([cut, *(end - start for *_, start, end in self.trial.modes)])
+        spans = (*self.trial.modes, *self.trial.harm, *self.trial.restarts)
+        cut = max([cut, *(end - start for *_, start, end in spans)])
         waits = self.trial.gap + 2 * cut + search + computes
         return self.trial.start + 4 * timers + waits
 

@@ -5,13 +5,14 @@ Lines are no hardware, as :mod:`models.channel`, which is the same one layer hig
 
 from collections import deque
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.serdes.config import CORE_PPM, LINE_PPM, LanesConfig
 
-__all__ = ["MILLION", "Cable", "LineEnd", "Lines", "check_lines"]
+__all__ = ["MILLION", "Cable", "Harm", "LineEnd", "Lines", "check_lines"]
 
 MILLION = 1_000_000
 FAR = 1 << 60  # bits until something that never happens
@@ -51,6 +52,8 @@ class Lines:
     ----------
     tx_ready : bool
         The lines take the word of the next :meth:`pass_on`.
+    late : int
+        Bits that lane 0 is under way for longer.
     hits : int
         Wrong bits so far.
     """
@@ -73,7 +76,7 @@ class Lines:
         for phase in self.phases or []:
             if not 0 <= phase <= MILLION:
                 raise ValueError(f"phases must be 0 to {MILLION} each, not {phase}")
-        self.width = self.config.lane_bits
+        self.width, self.late = self.config.lane_bits, 0
         self.coming: list[deque[int]] = [deque() for _ in range(lanes)]
         self.passed = 0  # cycles
         self.tx_ready = self.ticks(0)
@@ -115,6 +118,7 @@ class Lines:
         for lane in range(self.config.lanes):
             to = self.order[lane] if self.order else lane
             delay = self.delays[lane] if self.delays else 0
+            delay += self.late if lane == 0 else 0
             self.past[lane] |= int.from_bytes(tx[lane].tobytes(), "little") << delay
             bits = self.past[lane] & (1 << width) - 1
             self.past[lane] >>= width
@@ -189,6 +193,20 @@ class LineEnd(NamedTuple):
         )
 
 
+class Harm(StrEnum):
+    """What may be wrong with a cable for a while, both ways."""
+
+    CUT = "cut"  # no signal on any lane
+    DEAD = "dead"  # none on lane 0
+    FLAPS = "flaps"  # of each lane there is a signal or not, as it happens
+    ZEROS = "zeros"  # all bits are; so it is with the others that have a signal
+    ONES = "ones"
+    NOISE = "noise"  # any bits
+    ERRORS = "errors"  # one bit in twenty is wrong, so that no codeword can be corrected
+    LATE = "late"  # lane 0 of the sender has as much more skew as receivers have room for
+    TWICE = "twice"  # the last lane brings what the first one does: two have one number
+
+
 class Cable:
     """Lines both ways between two ends.
 
@@ -228,7 +246,8 @@ class Cable:
         swapped_wires: bool = False,
         ppm: int | None = None,
     ):
-        self.every, self.ways = set(range(lanes.lanes)), []
+        self.lanes, self.rng, self.error_rate = lanes, rng, error_rate
+        self.ways = []
         for sign, (sender, receiver) in zip((-1, 1), (ends, ends[::-1]), strict=True):
             delays = cycles * lanes.lane_bits + rng.integers(skew + 1, size=lanes.lanes)
             order = rng.permutation(lanes.lanes).tolist() if skew else None
@@ -246,9 +265,30 @@ class Cable:
         """Wrong bits so far."""
         return sum(lines.hits for lines, _, _ in self.ways)
 
-    def pass_on(self, is_cut: bool) -> None:
+    def pass_on(self, harm: Harm | None = None) -> None:
         """The bits of a cycle, from the outputs of each end to the inputs of the other."""
         for lines, sender, receiver in self.ways:
-            lines.dead = self.every if is_cut else set()
+            self.spoil(lines, harm)
             sender.tx_ready[0] = lines.tx_ready
             lines.pass_on(sender.tx, receiver.rx, receiver.rx_valid, receiver.signal_ok)
+            if harm:
+                self.replace(receiver, harm)
+
+    def spoil(self, lines: Lines, harm: Harm | None) -> None:
+        """What harm does to lines."""
+        lines.dead = set(range({Harm.CUT: self.lanes.lanes, Harm.DEAD: 1}.get(harm, 0)))
+        lines.error_rate = 0.05 if harm == Harm.ERRORS else self.error_rate
+        lines.late = self.lanes.most_skew + self.lanes.lane_bits if harm == Harm.LATE else 0
+
+    def replace(self, end: LineEnd, harm: Harm) -> None:
+        """What comes instead of what was sent."""
+        width = self.lanes.lane_bits
+        if harm == Harm.TWICE:
+            end.rx[-1], end.rx_valid[-1] = end.rx[0], end.rx_valid[0]
+        elif harm == Harm.FLAPS:
+            end.signal_ok[:] = self.rng.integers(2, size=self.lanes.lanes)
+        elif harm in (Harm.ZEROS, Harm.ONES, Harm.NOISE):
+            for lane in range(self.lanes.lanes):
+                made = int.from_bytes(self.rng.bytes(-(-width // 8)), "little") & (1 << width) - 1
+                bits = {Harm.ZEROS: 0, Harm.ONES: (1 << width) - 1}.get(harm, made)
+                end.rx[lane] = np.frombuffer(bits.to_bytes(8 * end.rx.shape[1], "little"), np.int64)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.channel import ChannelModel, channel_clock, channel_outputs
 from models.compiled import compiled, inner
 from models.config import SwitchConfig
-from models.lines import Cable, check_lines
+from models.lines import Cable, Harm, check_lines
 from models.link.config import DownPolicy, LinkConfig
 from models.link.link import LinkModel, link_clock, link_outputs, move
 from models.link.reader import Reader, reader_clock, reader_drive
@@ -481,7 +481,8 @@ class LinkRun:
         for side, trace in zip(self.flats, self.traces, strict=True):
             if len(trace):
                 trace[cycle - self.cycle] = side
-        cable.pass_on(any(start <= cycle < end for start, end in self.trial.down))
+        cut = any(start <= cycle < end for start, end in self.trial.down)
+        cable.pass_on(Harm.CUT if cut else None)
         multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
         link_settle(self.wires, cycle)
 
