@@ -69,7 +69,7 @@ class Lines:
     phases: list[int] | None = None
 
     def __post_init__(self):
-        lanes = self.config.lanes
+        lanes, self.width = self.config.lanes, self.config.lane_bits
         if not 0 <= self.ppm < MILLION:
             raise ValueError(f"ppm must be 0 to {MILLION - 1}, not {self.ppm}")
         for phase in self.phases or []:
@@ -95,7 +95,7 @@ class Lines:
 
     def wrong(self, lane: int) -> int:
         """The bits that are hit in this cycle."""
-        width = self.config.lane_bits
+        width = self.width
         while self.next[lane] < width:
             self.harm[lane] |= self.pattern() << self.next[lane]
             self.next[lane] += 1 + self.gap()
@@ -112,7 +112,7 @@ class Lines:
 
     def take(self, tx: np.ndarray) -> None:
         """A word of each lane sets out."""
-        width = self.config.lane_bits
+        width = self.width
         for lane in range(self.config.lanes):
             to = self.order[lane] if self.order else lane
             delay = self.delays[lane] if self.delays else 0
