@@ -335,6 +335,11 @@ def fabric_settle(wires, cycle):
 class FabricRun:
     """A trial under way in the models.
 
+    :meth:`step` is a cycle of all. A bench whose chips are RTL, with clocks of their own, calls its
+    parts: each cycle of a chip is :meth:`operate` before and :meth:`account` after its outputs, one
+    of the hosts :meth:`show_hosts` and :meth:`clock_hosts`, and what is on the lines is for the
+    bench to pass on.
+
     Parameters
     ----------
     trial : FabricTrial
@@ -345,7 +350,7 @@ class FabricRun:
     Attributes
     ----------
     cycle : int
-        The next cycle.
+        The next cycle of the hosts.
     chips : list of ChipModel
         The chips.
     traces : list of (list, list)
@@ -354,6 +359,7 @@ class FabricRun:
 
     def __init__(self, trial: FabricTrial, *, traced: bool = False):
         self.trial, self.traced, self.cycle, self.quiet = trial, traced, 0, 0
+        self.gone = 0  # packets delivered or discarded
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
         ports = trial.host_ports
@@ -505,89 +511,116 @@ class FabricRun:
         while True:
             yield
 
-    def limit(self) -> None:
+    def limit(self, links: LinkModel, cycle: int) -> None:
         """Limits of the credits, of one channel in each of the first cycles."""
-        config = self.trial.config
-        valid, channel = self.cycle < config.channels, min(self.cycle, config.channels - 1)
+        config, i = self.trial.config, links.inputs
+        channel = min(cycle, config.channels - 1)
+        i.credit_sender_limit_valid[:] = cycle < config.channels
+        i.credit_receiver_limit_valid[:] = cycle < config.channels
+        i.credit_sender_limit_channel[:] = i.credit_receiver_limit_channel[:] = channel
         credits = config.channel_credits
-        for model in (self.hosts, *(chip.links for chip in self.chips)):
-            i = model.inputs
-            i.credit_sender_limit_valid[:] = i.credit_receiver_limit_valid[:] = valid
-            i.credit_sender_limit_channel[:] = i.credit_receiver_limit_channel[:] = channel
-            i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
+        i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
 
-    def reset(self) -> None:
-        """Resets that begin or end in this cycle, and outputs that are revived."""
+    def reset(self, number: int, cycle: int) -> None:
+        """Resets of a chip that begin or end in this cycle, and outputs that are revived."""
+        i, o = self.chips[number].inputs, self.chips[number].outputs
         for chip, port, start in self.trial.resets:
-            i, o = self.chips[chip].inputs, self.chips[chip].outputs
             word, bit = port >> 6, 1 << (port & 63)
-            if self.cycle == start:
+            if chip != number:
+                continue
+            if cycle == start:
                 i.reset[0, word] |= bit
                 i.enable[0, word] &= ~bit
-            elif i.reset[0, word] & bit and self.cycle >= start + RESET and o.idle[0, word] & bit:
+            elif i.reset[0, word] & bit and cycle >= start + RESET and o.idle[0, word] & bit:
                 i.reset[0, word] &= ~bit
                 i.enable[0, word] |= bit
-        for chip, port, cycle in self.trial.revives:
-            word, bit = port >> 6, 1 << (port & 63)
-            if self.cycle in (cycle, cycle + 1):
-                self.chips[chip].inputs.revive[0, word] ^= bit
+        for chip, port, start in self.trial.revives:
+            if chip == number and cycle in (start, start + 1):
+                i.revive[0, port >> 6] ^= 1 << (port & 63)
 
-    def step(self) -> None:
-        """One cycle of all."""
-        channel, down = self.channel, self.channel.inputs.down
-        cut = {cable for cable, start, end in self.trial.down if start <= self.cycle < end}
-        down[:] = 0
-        for cable in cut:
-            down[2 * cable : 2 * cable + 2] = 1
-        self.limit()
-        self.reset()
-        for chip in self.chips:  # reads one counter after the other
-            link, event = divmod(self.cycle, len(self.trial.config.counted))
-            chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
-            chip.inputs.counter_event[0] = event
-        for operator in self.operators:
-            next(operator)
+    def operate(self, number: int, cycle: int) -> None:
+        """What the operator of a chip does in a cycle of it, knowing its outputs before that."""
+        chip, config = self.chips[number], self.trial.config
+        self.limit(chip.links, cycle)
+        self.reset(number, cycle)
+        link, event = divmod(cycle, len(config.counted))  # reads one counter after the other
+        chip.inputs.counter_link[0] = link % config.switch.ports
+        chip.inputs.counter_event[0] = event
+        next(self.operators[number])
+
+    def account(self, number: int) -> None:
+        """Take down what a chip tells of in this cycle."""
+        outputs = self.chips[number].outputs
+        self.told["dropped"] += int(outputs.drop_valid.sum())
+        self.told["broken"] += int(outputs.broken_valid.sum())
+        self.dead[number] |= outputs.dead[0]
+        for event in ("discarded", "parity"):
+            self.told[event] += int(getattr(outputs, event)[0, 0]).bit_count()
+        self.count(1 + number)
+
+    def count(self, number: int) -> None:
+        """Count the events of a group, and what its PCS corrected."""
+        outputs = self.groups[number].model.outputs
+        events = [getattr(outputs, f"events_{name}") for name in COUNTED]
+        self.counts[number] += np.array(events).sum(axis=1)
+        if self.pcs:
+            outputs = self.pcs[number].outputs
+            came = outputs.corrected_valid
+            self.symbols += came @ outputs.corrected, came @ outputs.bad
+
+    def cut(self, cycle: int) -> set[int]:
+        """Cables that are cut in a cycle."""
+        return {cable for cable, start, end in self.trial.down if start <= cycle < end}
+
+    def show_hosts(self) -> None:
+        """What hosts send in this cycle; of a cable of words also what comes out of it."""
+        self.limit(self.hosts, self.cycle)
         fabric_drive(self.wires, self.cycle)
         for pcs in self.pcs[:1]:
             multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
         if not self.cables:
             for group in self.groups:
-                group.hear(channel.outputs)
+                group.hear(self.channel.outputs)
+        links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
+
+    def clock_hosts(self) -> None:
+        """The clock edge of the hosts, and of cables of words."""
+        fabric_settle(self.wires, self.cycle)
+        self.count(0)
+        links_clock(self.hosts.blocks)
+        for pcs in self.pcs[:1]:
+            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+        if self.workload:
+            self.workload.advance(self.sinks, self.cycle)
+        self.cycle += 1
+        gone = self.delivered + self.told["discarded"]
+        self.quiet = 0 if gone > self.gone else self.quiet + 1
+        self.gone = gone
+
+    def step(self) -> None:
+        """One cycle of all."""
+        cut = self.cut(self.cycle)
+        self.channel.inputs.down[:] = 0
+        for cable in cut:
+            self.channel.inputs.down[2 * cable : 2 * cable + 2] = 1
+        for n in range(len(self.chips)):
+            self.operate(n, self.cycle)
+        self.show_hosts()
         for chip in self.chips:
             chip.show()
-        links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
         if not self.cables:
             for group in self.groups:
-                group.speak(channel.inputs)
+                group.speak(self.channel.inputs)
         for number, cable in enumerate(self.cables):
             cable.pass_on(number in cut)
-        before = self.delivered + self.told["discarded"]
-        fabric_settle(self.wires, self.cycle)
         for n, chip in enumerate(self.chips):
             inputs = flat(chip.inputs).copy() if self.traced else None
             chip.clock()
             if self.traced:
                 self.traces[n][0].append(inputs)
                 self.traces[n][1].append(flat(chip.outputs).copy())
-            self.told["dropped"] += int(chip.outputs.drop_valid.sum())
-            self.told["broken"] += int(chip.outputs.broken_valid.sum())
-            self.dead[n] |= chip.outputs.dead[0]
-            for event in ("discarded", "parity"):
-                self.told[event] += int(getattr(chip.outputs, event)[0, 0]).bit_count()
-        for n, group in enumerate(self.groups):
-            events = [getattr(group.model.outputs, f"events_{name}") for name in COUNTED]
-            self.counts[n] += np.array(events).sum(axis=1)
-        links_clock(self.hosts.blocks)
-        for pcs in self.pcs[:1]:
-            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
-        for pcs in self.pcs:
-            came = pcs.outputs.corrected_valid
-            self.symbols += came @ pcs.outputs.corrected, came @ pcs.outputs.bad
-        if self.workload:
-            self.workload.advance(self.sinks, self.cycle)
-        self.cycle += 1
-        moved = self.delivered + self.told["discarded"] > before
-        self.quiet = 0 if moved else self.quiet + 1
+            self.account(n)
+        self.clock_hosts()
 
     @property
     def offered(self) -> int:
