@@ -194,7 +194,7 @@ def text_of(component: wiring.Component, name: str) -> str:
     found: Any = DomainCollector()
     found(fragment)
     for domain in sorted(found.used_domains - found.defined_domains):
-        clocks = ClockDomain(domain)
+        clocks: Any = ClockDomain(domain)
         fragment.add_domains(clocks)
         for signal in (clocks.clk, clocks.rst):
             ports[signal.name] = (signal, PortDirection.Input)

@@ -45,7 +45,8 @@ class Core:
     def __init__(self, dut, number: int, run: FabricRun, rng: np.random.Generator):
         config = bench_chip()
         chip, self.model = Chip(config), run.chips[number]
-        self.number, self.run, self.lanes = number, run, config.lanes.lanes
+        lanes: Any = config.lanes
+        self.number, self.run, self.lanes = number, run, lanes.lanes
         self.driven = Plan(wires(chip, In), self.model.inputs)
         self.seen = Plan(wires(chip, Out), self.model.outputs)
         self.i, self.o, self.told = (
@@ -111,17 +112,16 @@ class Level:
     """How full a queue is, but for a constant, and how far that changes."""
 
     def __init__(self):
-        self.least = self.most = None
+        self.levels: set[int] = set()
 
     def note(self, level: int) -> None:
         """It is so full now."""
-        self.least = level if self.least is None else min(self.least, level)
-        self.most = level if self.most is None else max(self.most, level)
+        self.levels.add(level)
 
     @property
     def drift(self) -> int:
         """Words from the emptiest to the fullest."""
-        return 0 if self.most is None else self.most - self.least
+        return max(self.levels) - min(self.levels)
 
 
 class Port:
@@ -131,8 +131,8 @@ class Port:
         config = bench_chip()
         place, self.core, self.port = f"{core.number}_{port}", core, port
         self.name = f"chip {core.number} port {port}"
-        each = range(config.lanes.lanes)
-        self.width = config.lanes.lane_bits
+        lanes: Any = config.lanes
+        each, self.width = range(lanes.lanes), lanes.lane_bits
         path = f"{core.number}__{port}"
         self.tx, self.rx = getattr(dut, f"line_tx__{path}"), getattr(dut, f"line_rx__{path}")
         self.ok = [getattr(dut, f"line_ok__{path}__{lane}") for lane in each]
@@ -258,8 +258,12 @@ class Pair:
         self.clock = Clock(None, NOMINAL, rng, jitter=JITTER, rises=self.step)
         self.ways: list[list[Way]] = []  # of each cable
         for cable in run.cables:
-            ends = [(lines, *map(self.end, both)) for lines, *both in cable.ways]
-            self.ways.append([Way(*end, rng) for end in ends])
+            self.ways.append(
+                [
+                    Way(lines, self.end(sender), self.end(receiver), rng)
+                    for lines, sender, receiver in cable.ways
+                ]
+            )
         self.down: set[int] = set()
 
     def end(self, end: tuple) -> Port | Host:
@@ -362,7 +366,7 @@ async def packets_pass(dut) -> None:
         for lines, _, _ in cable.ways:
             delays = lines.delays or [0]
             seen["swapped lanes"] += lines.order not in (None, sorted(lines.order or []))
-            seen["lanes a word apart"] += max(delays) - min(delays) >= trial.config.lanes.lane_bits
+            seen["lanes a word apart"] += max(delays) - min(delays) >= lines.width
     for stretch in seen.steps(LEAST):
         seen.update(pair.turn(stretch))
         for _ in range(STRETCH):
