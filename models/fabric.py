@@ -20,7 +20,7 @@ from models.chip_config import TIMEOUT_BITS, ChipConfig
 from models.compiled import compiled
 from models.config import SwitchConfig
 from models.lines import Cable, Harm, check_lines
-from models.link.config import DownPolicy
+from models.link.config import DownPolicy, SenderState
 from models.link.link import LinkModel, links_clock, links_outputs
 from models.link.reader import Reader, reader_clock, reader_drive
 from models.link.wire import COUNTED, CREDIT_COUNTER_BITS
@@ -102,7 +102,9 @@ class FabricTrial:
     harm : tuple of (int, str, int, int) tuples
         With lanes: a cable, in which way it is bad (:class:`models.lines.Harm`), and the cycles.
     restarts : tuple of (int, int, int) triples
-        A host, and the cycles in which its link is not enabled. What is on its way then may be lost.
+        A host, and the cycles in which it is not there: its link is not enabled, its cable is cut.
+        They should be more than ``pcs_lost_cycles`` of the link, or the chip does not know of it.
+        Packets that pass by its port may be lost.
     down : tuple of (int, int, int) triples
         A cable (that of host ``n`` is cable ``n``, that between two chips the last), and the
         cycles in which it is cut, first one and the one after the last.
@@ -392,6 +394,11 @@ def fabric_settle(wires, cycle):
 class FabricRun:
     """A trial under way in the models.
 
+    :meth:`step` is a cycle of all. A bench whose chips are RTL, with clocks of their own, calls its
+    parts: each cycle of a chip is :meth:`operate` before and :meth:`account` after its outputs, one
+    of the hosts :meth:`show_hosts` and :meth:`clock_hosts`, and what is on the lines is for the
+    bench to pass on.
+
     Parameters
     ----------
     trial : FabricTrial
@@ -402,7 +409,7 @@ class FabricRun:
     Attributes
     ----------
     cycle : int
-        The next cycle.
+        The next cycle of the hosts.
     chips : list of ChipModel
         The chips.
     traces : list of (list, list)
@@ -411,6 +418,7 @@ class FabricRun:
 
     def __init__(self, trial: FabricTrial, *, traced: bool = False):
         self.trial, self.traced, self.cycle, self.quiet = trial, traced, 0, 0
+        self.gone = 0  # packets delivered or discarded
         config, link, hosts = trial.config, trial.config.link, trial.hosts
         rng = np.random.default_rng([trial.seed, 1])
         ports = trial.host_ports
@@ -585,137 +593,160 @@ class FabricRun:
         while True:
             yield
 
-    def limit(self) -> None:
+    def limit(self, links: LinkModel, cycle: int) -> None:
         """Limits of the credits, of one channel in each of the first cycles."""
-        config = self.trial.config
-        valid, channel = self.cycle < config.channels, min(self.cycle, config.channels - 1)
+        config, i = self.trial.config, links.inputs
+        channel = min(cycle, config.channels - 1)
+        i.credit_sender_limit_valid[:] = cycle < config.channels
+        i.credit_receiver_limit_valid[:] = cycle < config.channels
+        i.credit_sender_limit_channel[:] = i.credit_receiver_limit_channel[:] = channel
         credits = config.channel_credits
-        for model in (self.hosts, *(chip.links for chip in self.chips)):
-            i = model.inputs
-            i.credit_sender_limit_valid[:] = i.credit_receiver_limit_valid[:] = valid
-            i.credit_sender_limit_channel[:] = i.credit_receiver_limit_channel[:] = channel
-            i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
+        i.credit_sender_limit_limit[:] = i.credit_receiver_limit_limit[:] = credits
 
-    def reset(self) -> None:
-        """Resets that begin or end in this cycle, and outputs that are revived."""
+    def reset(self, number: int, cycle: int) -> None:
+        """Resets of a chip that begin or end in this cycle, and outputs that are revived."""
+        i, o = self.chips[number].inputs, self.chips[number].outputs
         for chip, port, start in self.trial.resets:
-            i, o = self.chips[chip].inputs, self.chips[chip].outputs
             word, bit = port >> 6, 1 << (port & 63)
-            if self.cycle == start:
+            if chip != number:
+                continue
+            if cycle == start:
                 i.reset[0, word] |= bit
                 i.enable[0, word] &= ~bit
-            elif i.reset[0, word] & bit and self.cycle >= start + RESET and o.idle[0, word] & bit:
+            elif i.reset[0, word] & bit and cycle >= start + RESET and o.idle[0, word] & bit:
                 i.reset[0, word] &= ~bit
                 i.enable[0, word] |= bit
-        for chip, port, cycle in self.trial.revives:
-            word, bit = port >> 6, 1 << (port & 63)
-            if self.cycle in (cycle, cycle + 1):
-                self.chips[chip].inputs.revive[0, word] ^= bit
+        for chip, port, start in self.trial.revives:
+            if chip == number and cycle in (start, start + 1):
+                i.revive[0, port >> 6] ^= 1 << (port & 63)
 
     def restart(self, host: int, start: int, end: int) -> None:
-        """The link of a host is not enabled for a while; then both ends forget their credits."""
+        """A host is not there for a while. When both ends are up again they reset their credits."""
         chip, port = self.trial.place(host)
-        links, hosts = self.chips[chip].links, self.hosts
-        hosts.inputs.enable[host] = not start <= self.cycle < end
-        if self.cycle == start:
-            links.inputs.credit_reset[port] = hosts.inputs.credit_reset[host] = 1
-        elif self.cycle > end and links.outputs.drained[port] and hosts.outputs.drained[host]:
-            links.inputs.credit_reset[port] = hosts.inputs.credit_reset[host] = 0
+        ends = (self.hosts, host), (self.chips[chip].links, port)
+        self.hosts.inputs.enable[host] = not start <= self.cycle < end
+        for links, n in ends:
+            if self.cycle == start:
+                links.inputs.credit_reset[n] = 1
+        outputs = [(links.outputs.sender_state[n], links.outputs.drained[n]) for links, n in ends]
+        if self.cycle > end and outputs == [(SenderState.ADVANCE, 1)] * 2:
+            for links, n in ends:
+                links.inputs.credit_reset[n] = 0
 
-    def test_lanes(self) -> None:
-        """Modes of lanes that begin or end in this cycle, and the self-test between the chips.
+    def test_lanes(self, number: int, cycle: int) -> None:
+        """Modes of lanes of a chip that begin or end in this cycle, and the self-test.
 
-        While that runs, the links do not wait for their lines.
+        While that runs, the link to the other chip does not wait for its lines.
         """
-        trial = self.trial
+        trial, i, o = self.trial, self.chips[number].inputs, self.chips[number].outputs
         for chip, port, mode, start, end in trial.modes:
-            if self.cycle in (start, end):
-                found = mode if self.cycle == start else Mode.NORMAL
-                self.chips[chip].inputs.lane_test_mode[0, port] = found
+            if chip == number and cycle in (start, end):
+                i.lane_test_mode[0, port] = mode if cycle == start else Mode.NORMAL
         if not trial.self_test:
             return
-        lanes = trial.config.lanes
-        assert lanes
-        for number, chip in enumerate(self.chips):
-            i, o = chip.inputs, chip.outputs
-            i.lane_test_start[0, 0] = self.cycle == 0
-            i.lane_test_words[0, 0], i.lane_test_patience[0, 0] = (
-                trial.self_test,
-                trial.test_patience,
-            )
-            if self.cycle == 0:
-                i.link_enable[0, 0] = 0
-            elif o.lane_test_done[0, 0]:
-                i.link_enable[0, 0] = 1
-                self.tests[number] = {
-                    "result": Result(o.lane_test_result[0, 0]).name,
-                    "bits": trial.self_test * lanes.lane_bits,
-                    "errors": o.lane_test_errors[0, 0].tolist(),
-                }
+        assert trial.config.lanes
+        i.lane_test_start[0, 0] = cycle == 0
+        i.lane_test_words[0, 0], i.lane_test_patience[0, 0] = trial.self_test, trial.test_patience
+        if cycle == 0:
+            i.link_enable[0, 0] = 0
+        elif o.lane_test_done[0, 0]:
+            i.link_enable[0, 0] = 1
+            self.tests[number] = {
+                "result": Result(o.lane_test_result[0, 0]).name,
+                "bits": trial.self_test * trial.config.lanes.lane_bits,
+                "errors": o.lane_test_errors[0, 0].tolist(),
+            }
 
-    def step(self) -> None:
-        """One cycle of all."""
-        channel, down = self.channel, self.channel.inputs.down
-        cut = {cable for cable, start, end in self.trial.down if start <= self.cycle < end}
-        down[:] = 0
-        for cable in cut:
-            down[2 * cable : 2 * cable + 2] = 1
-        self.limit()
-        self.reset()
-        self.test_lanes()
-        for host, start, end in self.trial.restarts:
-            self.restart(host, start, end)
-        for chip in self.chips:  # reads one counter after the other
-            link, event = divmod(self.cycle, len(self.trial.config.counted))
-            chip.inputs.counter_link[0] = link % self.trial.config.switch.ports
-            chip.inputs.counter_event[0] = event
-        for operator in self.operators:
-            next(operator)
+    def operate(self, number: int, cycle: int) -> None:
+        """What the operator of a chip does in a cycle of it, knowing its outputs before that."""
+        chip, config = self.chips[number], self.trial.config
+        self.limit(chip.links, cycle)
+        self.reset(number, cycle)
+        self.test_lanes(number, cycle)
+        link, event = divmod(cycle, len(config.counted))  # reads one counter after the other
+        chip.inputs.counter_link[0] = link % config.switch.ports
+        chip.inputs.counter_event[0] = event
+        next(self.operators[number])
+
+    def account(self, number: int) -> None:
+        """Take down what a chip tells of in this cycle."""
+        outputs = self.chips[number].outputs
+        self.told["dropped"] += int(outputs.drop_valid.sum())
+        self.told["broken"] += int(outputs.broken_valid.sum())
+        self.dead[number] |= outputs.dead[0]
+        for event in ("discarded", "parity"):
+            self.told[event] += int(getattr(outputs, event)[0, 0]).bit_count()
+        self.count(1 + number)
+
+    def count(self, number: int) -> None:
+        """Count the events of a group, and what its PCS corrected."""
+        outputs = self.groups[number].model.outputs
+        events = [getattr(outputs, f"events_{name}") for name in COUNTED]
+        self.counts[number] += np.array(events).sum(axis=1)
+        if self.pcs:
+            outputs = self.pcs[number].outputs
+            came = outputs.corrected_valid
+            self.symbols += came @ outputs.corrected, came @ outputs.bad
+
+    def harm(self, cycle: int) -> dict[int, Harm]:
+        """Cables that are bad in a cycle, and in which way."""
+        trial = self.trial
+        found = {cable: Harm.CUT for cable, start, end in trial.down if start <= cycle < end}
+        found |= {host: Harm.CUT for host, start, end in trial.restarts if start <= cycle < end}
+        bad = [(cable, Harm(kind)) for cable, kind, *span in trial.harm if cycle in range(*span)]
+        return found | dict(bad)
+
+    def show_hosts(self) -> None:
+        """What hosts send in this cycle; of a cable of words also what comes out of it."""
+        self.limit(self.hosts, self.cycle)
         fabric_drive(self.wires, self.cycle)
         for pcs in self.pcs[:1]:
             multilane_pcs_outputs(pcs.numbers, pcs.parts, pcs.outputs)
         if not self.cables:
             for group in self.groups:
-                group.hear(channel.outputs)
+                group.hear(self.channel.outputs)
+        links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
+
+    def clock_hosts(self) -> None:
+        """The clock edge of the hosts, and of cables of words."""
+        fabric_settle(self.wires, self.cycle)
+        self.count(0)
+        links_clock(self.hosts.blocks)
+        for pcs in self.pcs[:1]:
+            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
+        if self.workload:
+            self.workload.advance(self.sinks, self.cycle)
+        self.cycle += 1
+        gone = self.delivered + self.told["discarded"]
+        self.quiet = 0 if gone > self.gone else self.quiet + 1
+        self.gone = gone
+
+    def step(self) -> None:
+        """One cycle of all."""
+        harm = self.harm(self.cycle)
+        self.channel.inputs.down[:] = 0
+        for cable in harm:
+            self.channel.inputs.down[2 * cable : 2 * cable + 2] = 1
+        for n in range(len(self.chips)):
+            self.operate(n, self.cycle)
+        for host, start, end in self.trial.restarts:
+            self.restart(host, start, end)
+        self.show_hosts()
         for chip in self.chips:
             chip.show()
-        links_outputs(self.hosts.blocks, self.hosts.inputs, self.hosts.outputs)
         if not self.cables:
             for group in self.groups:
-                group.speak(channel.inputs)
-        harm = dict.fromkeys(cut, Harm.CUT)
-        for number, kind, start, end in self.trial.harm:
-            if start <= self.cycle < end:
-                harm[number] = Harm(kind)
+                group.speak(self.channel.inputs)
         for number, cable in enumerate(self.cables):
             cable.pass_on(harm.get(number))
-        before = self.delivered + self.told["discarded"]
-        fabric_settle(self.wires, self.cycle)
         for n, chip in enumerate(self.chips):
             inputs = flat(chip.inputs).copy() if self.traced else None
             chip.clock()
             if self.traced:
                 self.traces[n][0].append(inputs)
                 self.traces[n][1].append(flat(chip.outputs).copy())
-            self.told["dropped"] += int(chip.outputs.drop_valid.sum())
-            self.told["broken"] += int(chip.outputs.broken_valid.sum())
-            self.dead[n] |= chip.outputs.dead[0]
-            for event in ("discarded", "parity"):
-                self.told[event] += int(getattr(chip.outputs, event)[0, 0]).bit_count()
-        for n, group in enumerate(self.groups):
-            events = [getattr(group.model.outputs, f"events_{name}") for name in COUNTED]
-            self.counts[n] += np.array(events).sum(axis=1)
-        links_clock(self.hosts.blocks)
-        for pcs in self.pcs[:1]:
-            multilane_pcs_clock(pcs.numbers, pcs.parts, pcs.inputs)
-        for pcs in self.pcs:
-            came = pcs.outputs.corrected_valid
-            self.symbols += came @ pcs.outputs.corrected, came @ pcs.outputs.bad
-        if self.workload:
-            self.workload.advance(self.sinks, self.cycle)
-        self.cycle += 1
-        moved = self.delivered + self.told["discarded"] > before
-        self.quiet = 0 if moved else self.quiet + 1
+            self.account(n)
+        self.clock_hosts()
 
     @property
     def offered(self) -> int:
@@ -744,7 +775,11 @@ class FabricRun:
     def done(self) -> bool:
         """All has come, or nothing comes any more."""
         finished = self.workload.done if self.workload else self.delivered == self.offered
-        return finished or self.quiet > self.patience
+        if finished or self.quiet <= self.patience:
+            return finished
+        # A sender whose credits were lost on the way waits for the partner to tell them again.
+        waits = self.missing()["waiting"] + self.missing()["lost"]
+        return not waits or self.quiet > self.patience + self.trial.config.link.refresh_cycles
 
     def met_a_dead_output(self, packet: Any) -> bool:
         """Whether an output by which a packet goes was dead for its class at some time."""
@@ -753,31 +788,36 @@ class FabricRun:
         outputs = [(chip, trial.port(chip, destination)) for chip in chips]
         return any(self.dead[at] >> packet["traffic_class"] & 1 for at in outputs)
 
+    def missing(self) -> Counter[str]:
+        """Packets that have not come out, by what has become of them: see :meth:`results`."""
+        trial, found = self.trial, Counter()
+        reset = {(chip, port) for chip, port, _ in trial.resets}
+        reset |= {trial.place(host) for host, _, _ in trial.restarts}
+        for row in self.packets.rows[self.packets.completed < 0]:
+            source, destination = int(row["source"]), int(row["destination"])
+            if (destination, int(row["traffic_class"])) in trial.stopped:
+                found["stopped"] += 1
+            elif row["injected"] < 0:
+                found["waiting"] += 1
+            elif self.met_a_dead_output(row):
+                found["dead"] += 1
+            else:
+                found["reset" if trial.route(source, destination) & reset else "lost"] += 1
+        return found
+
     def results(self) -> dict[str, Any]:
         """What came of it.
 
-        ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken, and
-        those for an output that was ``dead``; ``waiting`` were never taken. Of both those to a
-        ``stopped`` buffer are counted apart.
+        ``lost`` were taken and never delivered, but for those that a ``reset`` may have taken, or
+        the restart of a host, and those for an output that was ``dead``; ``waiting`` were never
+        taken. Of both those to a ``stopped`` buffer are counted apart.
         With lanes ``bits_hit`` were wrong on them, ``symbols_corrected`` of codewords, and
         ``codewords_bad`` could not be; ``self_tests`` tells of each chip what came to it: the
         result, bits of each lane, and those that were wrong.
         ``given_up`` are frames and packets that links have reported as lost, of which some may have
         come.
         """
-        totals, trial = self.sinks.totals(), self.trial
-        reset = {(chip, port) for chip, port, _ in trial.resets}
-        missing = Counter()
-        for row in self.packets.rows[self.packets.completed < 0]:
-            source, destination = int(row["source"]), int(row["destination"])
-            if (destination, int(row["traffic_class"])) in trial.stopped:
-                missing["stopped"] += 1
-            elif row["injected"] < 0:
-                missing["waiting"] += 1
-            elif self.met_a_dead_output(row):
-                missing["dead"] += 1
-            else:
-                missing["reset" if trial.route(source, destination) & reset else "lost"] += 1
+        totals, missing = self.sinks.totals(), self.missing()
         return {
             "offered": self.offered,
             "delivered": totals["delivered"],

@@ -70,13 +70,12 @@ class Lines:
     phases: list[int] | None = None
 
     def __post_init__(self):
-        lanes = self.config.lanes
+        lanes, self.width, self.late = self.config.lanes, self.config.lane_bits, 0
         if not 0 <= self.ppm < MILLION:
             raise ValueError(f"ppm must be 0 to {MILLION - 1}, not {self.ppm}")
         for phase in self.phases or []:
             if not 0 <= phase <= MILLION:
                 raise ValueError(f"phases must be 0 to {MILLION} each, not {phase}")
-        self.width, self.late = self.config.lane_bits, 0
         self.coming: list[deque[int]] = [deque() for _ in range(lanes)]
         self.passed = 0  # cycles
         self.tx_ready = self.ticks(0)

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as Rows
 
-from models.chip_config import ChipConfig
+from models.chip_config import ChipConfig, chip_of
 from models.config import NODE, PROTO, TINY
 from models.fabric import FabricTrial
 from models.link.config import LinkConfig, link_of
@@ -82,6 +82,7 @@ from sim import BUILD, ROOT
 from sim.link import dump
 from sim.solver import prove
 from sim.verilator import run_bench
+from verif.chip_pair import ChipPair
 from verif.link_pair import LinkPair
 from verif.proof.arbiter import ArbiterProof
 from verif.proof.block_lock import BlockLockProof
@@ -207,6 +208,14 @@ NOISY = FabricTrial(  # on lanes, with more errors than the code corrects
     ppm=100,
     down=((0, CHIP.start + 1500, CHIP.start + 1600),),
 )
+PAIR = FabricTrial(  # clocks of their own, and no more errors than the code corrects
+    config=chip_of(TINY, TWO_CODED_LANES),
+    chips=2,
+    frames=40,
+    sizes=(16, 40, 64),
+    ber=2e-4,
+    skew=90,
+)
 PROTO_512 = PROTO.with_(name="PROTO-512", max_packet_bytes=512)
 CUT = FabricTrial(  # outputs die in the midst of packets
     config=ChipConfig(switch=PROTO_512, link=link_of(PROTO_512)),
@@ -309,6 +318,13 @@ CHECKS: dict[str, Callable[[], object]] = {
     ),
     "chip bench, lanes": lambda: run_bench(
         "chip", Chip(NOISY.config), NOISY.config, extra_env={"FABRIC_TRIAL": NOISY.dump()}
+    ),
+    "chip_pair bench": lambda: run_bench(
+        "chip_pair",
+        ChipPair(PAIR.config),
+        PAIR.config,
+        packed=False,
+        extra_env={"FABRIC_TRIAL": PAIR.dump(), "PAIR_NOISY": "0"},
     ),
     "event_counters bench": lambda: run_bench(
         "event_counters",
@@ -1637,6 +1653,30 @@ FAULTS = (
         old="link.pcs_up.eq(pcs.up)",
         new="link.pcs_up.eq(1)",
         check="chip bench, lanes",
+    ),
+    Fault(
+        name="chip-pace",
+        meaning="a PCS sends a word in each cycle, whether its lines take it or not",
+        file="rtl/chip.py",
+        old="pcs.tx_ready.eq(self.tx_ready[n])",
+        new="pcs.tx_ready.eq(1)",
+        check="chip_pair bench",
+    ),
+    Fault(
+        name="chip-words",
+        meaning="a word of each lane counts as come as soon as the first lane has one",
+        file="rtl/chip.py",
+        old="Cat(*pcs.rx_valid).eq(Cat(*self.rx_valid[n]))",
+        new="Cat(*pcs.rx_valid).eq(self.rx_valid[n][0].replicate(lanes.lanes))",
+        check="chip_pair bench",
+    ),
+    Fault(
+        name="crossing-pace",
+        meaning="the crossing takes a word for the lines that it has no room for",
+        file="rtl/serdes/lane_crossing.py",
+        old="self.ready.eq(queue.w_rdy)",
+        new="self.ready.eq(1)",
+        check="chip_pair bench",
     ),
     Fault(
         name="chip-counted",

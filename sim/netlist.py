@@ -12,9 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from amaranth import ClockSignal, Instance, ResetSignal, Shape, Value
+from amaranth import (
+    ClockDomain,
+    ClockSignal,
+    DomainRenamer,
+    Fragment,
+    Instance,
+    ResetSignal,
+    Shape,
+    Value,
+)
 from amaranth.back import rtlil, verilog  # pyright: ignore[reportAttributeAccessIssue]
+from amaranth.hdl._ir import PortDirection
 from amaranth.hdl._nir import Net
+from amaranth.hdl._xfrm import DomainCollector
 from amaranth.lib import wiring
 
 from models.config import SwitchConfig
@@ -121,10 +132,11 @@ class Netlist:
             source: Any = component  # its class has the method, Component has not
             module: Any = source.elaborate(None)
             for part, _ in module._named_submodules.values():  # Amaranth has no public way
+                part = renamed(part)
                 if type(part).__module__.startswith("rtl."):
                     replace(part, self.instance(part))
             replace(component, module)
-            self.modules[name] = rtlil.convert(component, name=name, emit_src=False)
+            self.modules[name] = text_of(component, name)
         return self.names[key]
 
     def domains(self, name: str) -> list[str]:
@@ -152,6 +164,41 @@ class Netlist:
             for wire, signal in ("clk", ClockSignal(domain)), ("rst", ResetSignal(domain)):
                 ports[f"i_{wire_of(domain, wire)}"] = signal
         return Instance(name, **ports)
+
+
+def renamed(part: Any) -> Any:
+    """The component itself, if only its domains are renamed: so can be those of an instance.
+
+    What enables or resets a component is a change inside of it, and no instance has that.
+    """
+    changes = getattr(part, "_transforms_", [])
+    if changes and all(isinstance(change, DomainRenamer) for change in changes):
+        return part._elaboratable_
+    return part
+
+
+def text_of(component: wiring.Component, name: str) -> str:
+    """RTLIL of ``component``, the same in each process.
+
+    Amaranth would make ports of its clock domains in the order of a set, which is not: so a design
+    of several domains would differ from run to run, and be built again in each.
+    """
+    ports: dict[str, Any] = {
+        "__".join(map(str, path)): (
+            Value.cast(value),
+            PortDirection.Input if member.flow is wiring.In else PortDirection.Output,
+        )
+        for path, member, value in component.signature.flatten(component)
+    }
+    fragment = Fragment.get(component, None)
+    found: Any = DomainCollector()
+    found(fragment)
+    for domain in sorted(found.used_domains - found.defined_domains):
+        clocks: Any = ClockDomain(domain)
+        fragment.add_domains(clocks)
+        for signal in (clocks.clk, clocks.rst):
+            ports[signal.name] = (signal, PortDirection.Input)
+    return rtlil.convert_fragment(fragment, ports, name, emit_src=False)[0]
 
 
 def replace(component: Any, content: Any) -> None:

@@ -21,9 +21,9 @@ class Clock:
     Parameters
     ----------
     handle
-        cocotb's handle of the clock.
+        cocotb's handle of the clock; None for that of a model.
     period : int
-        Simulation steps from edge to edge of one kind, in the mean.
+        Simulation steps from edge to edge of one kind, in the mean. It may be changed at any time.
     rng : numpy.random.Generator
         Of the phase, and of the jitter.
     jitter : float
@@ -61,12 +61,17 @@ class Clock:
             stands = self.stopped
             if not stands:
                 self.rises()
-                self.handle.value = 1
+                self.drive(1)
             await self.wait(due + self.period // 2)
             if not stands:
                 self.falls()
-                self.handle.value = 0
+                self.drive(0)
             due += self.period
+
+    def drive(self, level: int) -> None:
+        """The clock is high or low from now on."""
+        if self.handle is not None:
+            self.handle.value = level
 
     async def wait(self, due: int) -> None:
         """Until about this step."""
