@@ -2244,6 +2244,14 @@ FAULTS = (
         check="fec_decoder bench",
     ),
     Fault(
+        name="fec-late",
+        meaning="a codeword without errors does not wait for that of another decoder",
+        file="rtl/serdes/fec_decoder.py",
+        old="clean.eq(came & ~self.wrong & ~self.late)",
+        new="clean.eq(came & ~self.wrong)",
+        check="fec_decoder bench",
+    ),
+    Fault(
         name="fec-slots",
         meaning="a place for codewords too few",
         file="rtl/serdes/fec_decoder.py",
