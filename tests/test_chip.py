@@ -37,9 +37,9 @@ CLASSES = ChipConfig(switch=MANY, link=link_of(MANY))
 FEW_LANES = {"marker_codewords": 8, "skew_rows": 6}
 
 
-def with_lanes(switch: SwitchConfig, lanes: int, fec: str) -> ChipConfig:
+def with_lanes(switch: SwitchConfig, lanes: int, fec: str, interleave: int = 1) -> ChipConfig:
     """A chip whose pins are symbols on lanes; its buffers suffice for the fewest credits."""
-    found = lanes_of(link_of(switch), lanes, fec, **FEW_LANES)
+    found = lanes_of(link_of(switch), lanes, fec, interleave, **FEW_LANES)
     return ChipConfig(switch=switch, link=link_over(switch, found), lanes=found)
 
 
@@ -47,6 +47,11 @@ def with_lanes(switch: SwitchConfig, lanes: int, fec: str) -> ChipConfig:
 NOISY = [
     (with_lanes(FEW.switch, 2, "rs272"), {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)}),
     (with_lanes(SHORT, 4, "rs272"), {"ber": 1.5e-3, "skew": 20, "sizes": (64, 65, 300)}),
+    pytest.param(
+        with_lanes(FEW.switch, 2, "rs272", 2),
+        {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)},
+        marks=pytest.mark.slow,
+    ),
 ]
 WIDE = lanes_of(link_of(NODE), 4, "none")
 CASES = [(FEW, BAD), (ChipConfig(switch=SHORT, link=link_of(SHORT)), WORSE)]
@@ -93,7 +98,7 @@ def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512"])
+@pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512", "TINY-few x2"])
 def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
     """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset."""
     start = FabricTrial(config=config, chips=2).start

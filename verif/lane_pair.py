@@ -44,7 +44,7 @@ class LaneEnd(wiring.Component):
                 "line_ok": In(1).array(lanes.lanes),
                 "wrong": Out(1),
                 "corrected_valid": Out(1),
-                "bad": Out(1),
+                "bad": Out(range(lanes.interleave + 1)),
             }
         )
 
