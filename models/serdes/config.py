@@ -480,7 +480,7 @@ class LanesConfig:
     def latency_cycles(self) -> int:
         """From a word to the same word at the other end, at most, without errors: registers, a unit
         that comes, rows that wait behind a marker, one in two lanes, a message less parity, and a
-        frame."""
+        frame. With codewords that take turns it has what words lack twice, in rows and in bits."""
         row = self.row_bits / self.lane_bits
         cycles = 17 + TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle
         cycles += (self.line_rows + self.marker_rows + 2) * row
