@@ -159,8 +159,9 @@ def chip_settles(inputs, outputs, parts):
 
 
 @compiled
-def chip_counts_lanes(o, events, first):
-    """What the PCS of each port has to count, at ``first`` and behind it."""
+def chip_counts_lanes(o, events, first, codewords):
+    """What the PCS of each port has to count, at ``first`` and behind it; so many codewords leave
+    its decoder together."""
     for n in range(events.shape[0]):
         events[n, first] = o.pcs_lost[0, n]
         events[n, first + 1] = o.pcs_expired[0, n]
@@ -170,8 +171,9 @@ def chip_counts_lanes(o, events, first):
         events[n, first + 5] = o.pcs_slipped[0, n]
         events[n, first + 6] = o.pcs_starved[0, n]
         events[n, first + 7] = o.pcs_overrun[0, n]
-        came = events[n, first + 8] = o.pcs_corrected_valid[0, n]
-        events[n, first + 9] = came and o.pcs_bad[0, n]
+        came = o.pcs_corrected_valid[0, n]
+        events[n, first + 8] = codewords if came else 0
+        events[n, first + 9] = o.pcs_bad[0, n] if came else 0
         place = first + 10
         for lane in range(o.pcs_marker_wrong.shape[2]):
             events[n, place] = o.pcs_marker_wrong[0, n, lane]
@@ -348,7 +350,8 @@ class ChipModel:
     def clock(self) -> None:
         """The rest of the outputs, then the clock edge."""
         if self.pcs:
-            chip_counts_lanes(self.outputs, self.counters.inputs.events, len(COUNTED))
+            codewords = self.pcs.lanes.interleave
+            chip_counts_lanes(self.outputs, self.counters.inputs.events, len(COUNTED), codewords)
         chip_settles(self.inputs, self.outputs, self.parts)
         links_clock(self.links.blocks)
         if test := self.lane_test:

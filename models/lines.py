@@ -275,7 +275,8 @@ class Cable:
 
     def spoil(self, lines: Lines, harm: Harm | None) -> None:
         """What harm does to lines."""
-        lines.dead = set(range({Harm.CUT: self.lanes.lanes, Harm.DEAD: 1}.get(harm, 0)))
+        lanes = self.lanes.lanes if harm == Harm.CUT else 1
+        lines.dead = set(range(lanes)) if harm in (Harm.CUT, Harm.DEAD) else set()
         lines.error_rate = 0.05 if harm == Harm.ERRORS else self.error_rate
         lines.late = self.lanes.most_skew + self.lanes.lane_bits if harm == Harm.LATE else 0
 

@@ -320,7 +320,8 @@ class Chip(wiring.Component):
             pcs = self.pcs[n]
             came = pcs.corrected_valid
             found += [getattr(pcs, name) for name in PCS_EVENTS]
-            found += [came, came & pcs.bad]
+            count = self.config.lanes.interleave
+            found += [Mux(came, count, 0), Mux(came, pcs.bad, 0)]
             for lane in range(self.config.lanes.lanes):
                 found += [getattr(pcs, name)[lane] for name in LANE_EVENTS]
             found.append(Mux(came, pcs.corrected, 0))

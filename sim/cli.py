@@ -176,6 +176,14 @@ fec_option = click.option(
     show_default=True,
     help="Code for forward error correction; error rates are those before it.",
 )
+interleave_option = click.option(
+    "--interleave",
+    type=click.Choice(["1", "2", "4"]),
+    default="1",
+    show_default=True,
+    help="Codewords whose symbols take turns, so that a burst on a lane may be as many times as "
+    "long; each waits for all.",
+)
 skew_option = click.option(
     "--skew",
     type=click.IntRange(min=0),
@@ -501,6 +509,7 @@ def sim(
     "model, with each engine; some 3,000 cycles a second.",
 )
 @fec_option
+@interleave_option
 @skew_option
 @ppm_option
 @click.option(
@@ -545,6 +554,7 @@ def link(
     engine: str,
     lanes: str | None,
     fec: str,
+    interleave: str,
     as_json: bool,
     output: Path | None,
     **chances: Any,
@@ -564,6 +574,7 @@ def link(
       lingyun link --down 5000:9000 --engine both        cut, and joined again, RTL against model
       lingyun link --lanes 4 --ber 1e-5 --skew 200 --frames 300     symbols on lanes, with RS272
       lingyun link --lanes 4 --ppm 100 --frames 300      and lines that have clocks of their own
+      lingyun link --lanes 4 --interleave 2 --ber 1e-6 --burst 100 --frames 300     long bursts
       lingyun link --lanes 4 --reach 2.5 --frames 300    errors as 2.5 m of copper make them
     """
     if metres is not None:
@@ -578,6 +589,8 @@ def link(
         raise click.UsageError("--skew is of lanes: give --lanes, too")
     if chances["ppm"] is not None and not lanes:
         raise click.UsageError("--ppm is of the clocks of lanes: give --lanes, too")
+    if interleave != "1" and not lanes:
+        raise click.UsageError("--interleave is of lanes: give --lanes, too")
     if lanes and engine == "rtl":
         raise click.UsageError("--engine rtl has no lanes: choose model or both")
     if chances["drain"] < 1 and not chances["credits"]:
@@ -599,7 +612,7 @@ def link(
         options["channels"] = 1
     through, ends = None, link_of(config, **options)
     if lanes:
-        through = lanes_of(ends, int(lanes), fec)
+        through = lanes_of(ends, int(lanes), fec, int(interleave))
         ends = link_over(config, through, chances["skew"], **options)
         if metres is not None:
             chances["ber"] = line_of(lane_gbps(through, ends.mhz), metres=metres).ber
@@ -739,6 +752,7 @@ def reach(
     help="Lanes of each port; none: words of the links are on the cables, without a PCS.",
 )
 @fec_option
+@interleave_option
 @click.option(
     "--ber",
     type=click.FloatRange(min=0, max=1, max_open=True),
@@ -790,6 +804,7 @@ def fabric(
     ports: int | None,
     lanes: str,
     fec: str,
+    interleave: str,
     skew: int,
     length_m: float,
     engine: str,
@@ -816,6 +831,7 @@ def fabric(
         need(*COMPILER)
     of_lanes = {"skew": skew, "swapped_wires": chances["swapped_wires"]}
     of_lanes |= {"ppm": chances["ppm"] is not None, "self_test": chances["self_test"]}
+    of_lanes |= {"interleave": interleave != "1"}
     given = [name for name, value in of_lanes.items() if value]
     if lanes == "none" and given:
         name = given[0].replace("_", "-")
@@ -843,7 +859,7 @@ def fabric(
     through = None
     if lanes != "none":
         # With markers so near to each other ports are up soon.
-        through = lanes_of(link_of(config), int(lanes), fec, marker_codewords=40)
+        through = lanes_of(link_of(config), int(lanes), fec, int(interleave), marker_codewords=40)
         options = {"length_m": length_m, "skew": skew}
     else:
         options = {"length_m": length_m}

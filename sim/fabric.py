@@ -45,7 +45,7 @@ def run(
     if lanes:
         console.print(
             f"{lanes.lanes} lanes of {lanes.lane_bits} bits per cycle at each port, FEC "
-            f"{lanes.fec}, skew up to {trial.skew} bits"
+            f"{lanes.coding}, skew up to {trial.skew} bits"
         )
     going = FabricRun(trial)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

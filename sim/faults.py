@@ -63,6 +63,7 @@ from rtl.serdes.block_lock import BlockLock
 from rtl.serdes.deskew import Deskew
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.frame_coder import FrameDecoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
 from rtl.serdes.lane_crossing import LaneCrossing
 from rtl.serdes.lane_receiver import LaneReceiver
@@ -147,6 +148,8 @@ SHORT_LANE = LanesConfig(name="proof", lanes=1, words_per_cycle=9, marker_codewo
 TWO_LANES = LanesConfig(name="1-2", lanes=2, fec="none", marker_codewords=8, skew_rows=6)
 TWO_CODED_LANES = LanesConfig(name="1-2", lanes=2, marker_codewords=8, skew_rows=6)
 CODED_LANE = LanesConfig(name="1-1", lanes=1, fec="rs272", marker_codewords=8, skew_rows=6)
+FRAMES_OF_TWO = LanesConfig(name="1-8x2", lanes=8, interleave=2)  # groups end inside a turn
+TURNS = LanesConfig(name="1-2x2", lanes=2, interleave=2, marker_codewords=8, skew_rows=6)
 WATCH = LaneConfig(name="lane-300", ber_window_ns=300)
 LINK_OF_A_WORD = link_of(TINY)
 
@@ -461,6 +464,16 @@ CHECKS: dict[str, Callable[[], object]] = {
     "lane_test bench": lambda: run_bench("lane_test", LaneTest(LANES), LANES),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
+    ),
+    "frame_decoder bench": lambda: run_bench(
+        "frame_decoder",
+        FrameDecoder(FRAMES_OF_TWO.frame),
+        FRAMES_OF_TWO,
+        module="verif.bench.frame_coder",
+        testcase="decoder_matches_model",
+    ),
+    "multilane_pcs bench, turns": lambda: run_bench(
+        "multilane_pcs", MultilanePcs(TURNS, LINK_OF_A_WORD), TURNS
     ),
     "multilane_pcs bench, code": lambda: run_bench(
         "multilane_pcs", MultilanePcs(CODED_LANE, LINK_OF_A_WORD), CODED_LANE
@@ -1682,8 +1695,8 @@ FAULTS = (
         name="chip-counted",
         meaning="codewords and bad ones change places among the counters",
         file="rtl/chip.py",
-        old="found += [came, came & pcs.bad]",
-        new="found += [came & pcs.bad, came]",
+        old="found += [Mux(came, count, 0), Mux(came, pcs.bad, 0)]",
+        new="found += [Mux(came, pcs.bad, 0), Mux(came, count, 0)]",
         check="chip bench, lanes",
     ),
     Fault(
@@ -2303,6 +2316,14 @@ FAULTS = (
         check="fec_decoder bench",
     ),
     Fault(
+        name="fec-late",
+        meaning="a codeword without errors does not wait for that of another decoder",
+        file="rtl/serdes/fec_decoder.py",
+        old="clean.eq(came & ~self.wrong & ~self.late)",
+        new="clean.eq(came & ~self.wrong)",
+        check="fec_decoder bench",
+    ),
+    Fault(
         name="fec-slots",
         meaning="a place for codewords too few",
         file="rtl/serdes/fec_decoder.py",
@@ -2317,6 +2338,38 @@ FAULTS = (
         old="group.eq(Mux(i.first, 0, next_group))",
         new="group.eq(next_group)",
         check="fec_decoder bench",
+    ),
+    Fault(
+        name="frame-turn",
+        meaning="the codewords of a frame do not change places, so that a lane has one of them",
+        file="rtl/serdes/frame_coder.py",
+        old="return chunk // chunks % min(config.interleave, config.lanes)",
+        new="return 0",
+        check="frame_decoder bench",
+    ),
+    Fault(
+        name="frame-turn-pause",
+        meaning="turns go on in a pause",
+        file="rtl/serdes/frame_coder.py",
+        old="with m.If(valid):\n            m.d.sync += next_turn.eq(turn + 1)",
+        new="m.d.sync += next_turn.eq(turn + 1)",
+        check="frame_decoder bench",
+    ),
+    Fault(
+        name="frame-late",
+        meaning="that a codeword is late is not told to the others of its frame",
+        file="rtl/serdes/frame_coder.py",
+        old="decoder.late.eq(wrong)",
+        new="decoder.late.eq(decoder.wrong)",
+        check="frame_decoder bench",
+    ),
+    Fault(
+        name="lanes-frame-bad",
+        meaning="of a frame only the first codeword tells that it is bad",
+        file="rtl/serdes/multilane_pcs.py",
+        old="demapper.bad.eq(decode.bad.any())",
+        new="demapper.bad.eq(decode.bad[0])",
+        check="multilane_pcs bench, turns",
     ),
     Fault(
         name="scrambler-pause",

@@ -109,7 +109,7 @@ def run(
     if trial.lanes:
         console.print(
             f"{trial.lanes.lanes} lanes of {trial.lanes.lane_bits} bits per cycle, FEC "
-            f"{trial.lanes.fec}, skew up to {trial.skew} bits"
+            f"{trial.lanes.coding}, skew up to {trial.skew} bits"
             + ("" if trial.ppm is None else f", clocks within {trial.ppm} ppm")
         )
     if metres is not None:
@@ -159,7 +159,7 @@ def latency_by_layer(trial: LinkTrial) -> list[tuple[str, float, float]]:
     assert lanes
     cable = max(0, config.wire_cycles - lanes.latency_cycles)
     pcs = float(np.median(word_cycles(lanes, config)))
-    layers = [("link", HOP_CYCLES), (f"PCS, {lanes.lanes} lanes, FEC {lanes.fec}", pcs)]
+    layers = [("link", HOP_CYCLES), (f"PCS, {lanes.lanes} lanes, FEC {lanes.coding}", pcs)]
     layers += [("cable", cable), ("all", HOP_CYCLES + pcs + cable)]
     return [(name, float(cycles), cycles * 1e3 / config.mhz) for name, cycles in layers]
 

@@ -7,6 +7,7 @@ import pytest
 from models.chip_config import ChipConfig, chip_of
 from models.config import NODE, PROTO, RACK, TINY, SwitchConfig
 from models.fabric import WRONG, FabricRun, FabricTrial
+from models.lines import Harm
 from models.link.config import link_of
 from models.link.theory import error_free
 from models.serdes.config import lanes_of, link_over
@@ -38,9 +39,9 @@ CLASSES = ChipConfig(switch=MANY, link=link_of(MANY))
 FEW_LANES = {"marker_codewords": 8, "skew_rows": 6}
 
 
-def with_lanes(switch: SwitchConfig, lanes: int, fec: str) -> ChipConfig:
+def with_lanes(switch: SwitchConfig, lanes: int, fec: str, interleave: int = 1) -> ChipConfig:
     """A chip whose pins are symbols on lanes; its buffers suffice for the fewest credits."""
-    found = lanes_of(link_of(switch), lanes, fec, **FEW_LANES)
+    found = lanes_of(link_of(switch), lanes, fec, interleave, **FEW_LANES)
     return ChipConfig(switch=switch, link=link_over(switch, found), lanes=found)
 
 
@@ -48,6 +49,11 @@ def with_lanes(switch: SwitchConfig, lanes: int, fec: str) -> ChipConfig:
 NOISY = [
     (with_lanes(FEW.switch, 2, "rs272"), {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)}),
     (with_lanes(SHORT, 4, "rs272"), {"ber": 1.5e-3, "skew": 20, "sizes": (64, 65, 300)}),
+    pytest.param(
+        with_lanes(FEW.switch, 2, "rs272", 2),
+        {"ber": 1.5e-3, "skew": 60, "sizes": (16, 40, 64)},
+        marks=pytest.mark.slow,
+    ),
 ]
 WIDE = lanes_of(link_of(NODE), 4, "none")
 CASES = [(FEW, BAD), (ChipConfig(switch=SHORT, link=link_of(SHORT)), WORSE)]
@@ -94,7 +100,7 @@ def test_rtl_of_two_chips_does_what_the_models_do(config, bad):
 
 
 @pytest.mark.verilator
-@pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512"])
+@pytest.mark.parametrize("config, noisy", NOISY, ids=["TINY-few", "PROTO-512", "TINY-few x2"])
 def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
     """Every pin in every cycle: lanes late, swapped and noisy, a cable that is cut, a reset.
 
@@ -119,6 +125,70 @@ def test_rtl_with_lanes_does_what_the_models_do(config, noisy):
     assert found["symbols_corrected"] > 100 and found["codewords_bad"] > 3
     assert sum(counters["tx_replay"] for counters in found["counters"].values())
     replay(config, **trial)
+
+
+PAIRS = ((0, 1, 0), (1, 0, 0), (2, 3, 0), (3, 2, 0))  # hosts 0 and 1 send to each other, 2 and 3
+LOST = {"pcs_lost"}
+SPOILT = LOST | {"codewords_bad", "lane_0_marker_wrong", "lane_0_parity_wrong"}
+TOLD = {
+    Harm.CUT: LOST,
+    Harm.DEAD: LOST,
+    Harm.FLAPS: LOST,
+    Harm.ZEROS: SPOILT,  # zeros are a codeword: markers tell
+    Harm.ONES: SPOILT | {"pcs_condemned"},
+    Harm.NOISE: SPOILT | {"pcs_condemned"},
+    Harm.ERRORS: SPOILT | {"pcs_condemned"},
+    Harm.LATE: SPOILT | {"pcs_skewed"},
+    Harm.TWICE: LOST | {"codewords_bad", "pcs_disordered", "lane_3_marker_wrong"},
+}
+
+
+def spoilt(config: ChipConfig = NOISY[1][0], **trial) -> tuple[FabricRun, dict[str, int]]:
+    """Two pairs of hosts at a chip, and what the port of the first one has counted."""
+    trial = {"config": config, "flows": PAIRS, "frames": 15, "sizes": (300,)} | trial
+    run = FabricRun(FabricTrial(**trial, skew=20, ppm=100))
+    while not run.done:
+        run.step()
+    counts = run.chips[0].counters.state.counts
+    assert not counts[2:, list(config.counted).index("pcs_lost")].any()
+    return run, dict(zip(config.counted, counts[0].tolist(), strict=True))
+
+
+def passed(run: FabricRun) -> list[int]:
+    """When the packets of the second pair of hosts came."""
+    return run.packets.completed[run.packets.source >= 2].tolist()
+
+
+def test_bad_lanes_are_named_and_harm_no_other_port():
+    """In each way in which lanes may be bad: told and counted by name, recovered, nothing lost."""
+    clean, counts = spoilt()
+    assert not any(count for name, count in counts.items() if name.startswith(("pcs", "lane")))
+    start = clean.trial.start + 200
+    for harm, names in TOLD.items():
+        run, counts = spoilt(harm=((0, harm, start, start + 1200),))
+        found = run.results()
+        assert not any(found[name] for name in WRONG), (harm, found)
+        assert found["delivered"] == found["offered"] == 60, harm
+        assert all(counts[name] for name in names), (harm, counts)
+        assert counts["tx_replay"] and passed(run) == passed(clean), harm
+        assert run.pcs[1].outputs.up.all() and run.pcs[0].outputs.up.all(), harm
+    assert TOLD.keys() == set(Harm)
+
+
+def test_host_that_restarts_harms_no_other_port():
+    """It is gone in the midst of frames: the link gives up what it kept, and begins again."""
+    lanes = NOISY[1][0].lanes
+    link = link_over(SHORT, lanes, pcs_lost_ns=8000)
+    config = ChipConfig(switch=SHORT, link=link, lanes=lanes)
+    clean, _ = spoilt(config)
+    start = clean.trial.start + 300
+    run, counts = spoilt(config, restarts=((0, start, start + 1500),))
+    found = run.results()
+    assert counts["pcs_lost"] == 1 and counts["flushed"] == 1 and counts["lost"]
+    assert not found["waiting"] and not found["lost"] and 0 < found["reset"] < 10
+    assert found["delivered"] + found["reset"] == 60
+    assert run.packets.completed[run.packets.source < 2].max() > start + 1500
+    assert passed(run) == passed(clean)
 
 
 @pytest.mark.verilator
@@ -320,11 +390,19 @@ def test_wrong_chip_is_named(changes, message):
         ({"ppm": 1}, "ppm is of the clocks of lanes: give lanes, too"),
         ({"config": NOISY[0][0], "ppm": 101}, "ppm must be 0 to 100, .*, not 101"),
         ({"config": NOISY[0][0], "skew": 9999}, "skew must be 0 to 160 bits, not 9999"),
-        ({"self_test": 9}, "swapped_wires, self_test and modes are of lanes: give lanes, too"),
+        (
+            {"self_test": 9},
+            "swapped_wires, self_test, modes and harm are of lanes: give",
+        ),
         (
             {"config": NOISY[0][0], "chips": 1, "self_test": 9},
             "self_test is of the cable between two chips: give 2 chips",
         ),
+        (
+            {"config": NOISY[0][0], "harm": ((0, "rain", 1, 2),)},
+            "harm must have a cable, 0 to 1, one of cut, dead, .*, not .0, 'rain', 1, 2.",
+        ),
+        ({"restarts": ((2, 1, 2),)}, "restarts must have a host, 0 to 1, a first .* not .2, 1, 2."),
         (
             {"config": NOISY[0][0], "self_test": -1},
             "self_test must be 0 to 4294967295 words, not -1",
@@ -361,6 +439,8 @@ def test_trial_survives_the_way_to_the_bench():
         "swapped_wires": True,
         "self_test": 5,
         "modes": ((1, 0, 2, 3, 4),),
+        "harm": ((0, "late", 5, 6),),
+        "restarts": ((1, 7, 8),),
     }
     trial = FabricTrial(config=NOISY[0][0], chips=2, gap=5, workload="x", scale=6, **lanes)
     assert FabricTrial.parse(trial.dump()) == trial

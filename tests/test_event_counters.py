@@ -42,6 +42,11 @@ def test_chip_counts_what_its_lanes_tell():
     plain, lanes = CHIPS
     assert "codewords_bad" not in plain.counted
     assert lanes.counted["symbols_corrected"] == 15
+    assert lanes.counted["codewords"] == lanes.counted["codewords_bad"] == 1
+    assert lanes.lanes
+    turns = lanes.lanes.with_(interleave=2).counted  # two at a time
+    assert turns["symbols_corrected"] == 30
+    assert turns["codewords"] == turns["codewords_bad"] == 2 and list(turns.values()).count(2) == 2
     assert lanes.counted["lost"] == lanes.link.window
     assert [name for name in lanes.counted if name.startswith("lane_3_")] == [
         "lane_3_marker_wrong",

@@ -83,6 +83,10 @@ def test_what_never_came_fails_the_run(tmp_path):
     "arguments, message",
     [
         (["--lanes", "none", "--skew", "5"], "--skew is of lanes: choose some with --lanes, too"),
+        (
+            ["--lanes", "none", "--interleave", "2"],
+            "--interleave is of lanes: choose some with --lanes, too",
+        ),
         (["--lanes", "none", "--ppm", "5"], "--ppm is of lanes: choose some with --lanes, too"),
         (["--lanes", "none", "--self-test", "5"], "--self-test is of lanes: choose some with"),
         (["--chips", "1", "--self-test", "5"], "--self-test is of the lanes between two chips"),

@@ -41,7 +41,7 @@ def locked_after(config: LanesConfig, cycles: int, lost: slice) -> list[bool]:
             sender.state.row[0] >= sender.rows.marker
             and sender.state.left[0, 0] <= sender.rows.limit
         )
-        sender.inputs.i_payload_symbols[:] = np.arange(config.code.symbols_per_cycle)
+        sender.inputs.i_payload_symbols[:] = np.arange(config.frame.symbols_per_cycle)
         receiver.inputs.rx[0] = sender.step().tx[0, 0]
         if lost.start <= cycle < lost.stop:
             receiver.inputs.rx[:] = 0

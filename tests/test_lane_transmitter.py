@@ -39,7 +39,7 @@ def test_rtl_matches_model(config):
 def test_lines_never_wait_for_a_sender_that_does_not(config, gaps):
     model, started = LaneTransmitterModel(config), 0
     rng = np.random.default_rng(1)
-    for _ in range(20 * config.code.groups):
+    for _ in range(20 * config.frame.groups):
         rows = model.rows
         model.inputs.tx_ready[0] = rng.random() >= gaps
         ready = model.state.row[0] >= rows.marker and model.state.left[0, 0] <= rows.limit
@@ -49,4 +49,4 @@ def test_lines_never_wait_for_a_sender_that_does_not(config, gaps):
         assert o.ready[0] == ready and not o.starved[0]
         assert model.state.started[0] or not started
         started += model.state.started[0]
-    assert started > 19 * config.code.groups - 30
+    assert started > 19 * config.frame.groups - 30

@@ -197,6 +197,11 @@ def test_command_shows_tables(tmp_path):
         (["--drain", "0.5"], "--drain is of the buffer that --credits fills: give both"),
         (["--skew", "9"], "--skew is of lanes: give --lanes, too"),
         (["--lanes", "2", "--skew", "9999"], "skew must be 0 to 2380 bits, not 9999"),
+        (["--interleave", "2"], "--interleave is of lanes: give --lanes, too"),
+        (
+            ["--lanes", "2", "--fec", "none", "--interleave", "2"],
+            "interleave must be 1 without a code, not 2: choose one with fec",
+        ),
         (["--ppm", "9"], "--ppm is of the clocks of lanes: give --lanes, too"),
         (["--lanes", "2", "--ppm", "101"], "ppm must be 0 to 100, for which the core's clock has"),
         (["--lanes", "2", "--drop", "0.1"], "drop and duplicate are of words, not of lanes"),

@@ -33,7 +33,7 @@ def test_units_come_back(config):
     rng = np.random.default_rng(1)
     mapper, demapper = MessageMapperModel(config), MessageDemapperModel(config)
     sent, came, ready = [], [], True
-    for _ in range(10 * config.code.groups):
+    for _ in range(10 * config.frame.groups):
         mapper.inputs.i_valid[0] = ready
         mapper.inputs.i_payload.view(np.uint64)[:] = rng.integers(0, 1 << 64, dtype=np.uint64)
         rest = config.unit_bits % 64

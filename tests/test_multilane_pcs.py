@@ -17,8 +17,11 @@ from sim.link import run as run_link
 from sim.verilator import run_bench
 
 
-def with_lanes(base, lanes: int, fec: str, codewords: int = 8, skew: int = 6) -> LanesConfig:
-    return lanes_of(link_of(base), lanes, fec, marker_codewords=codewords, skew_rows=skew)
+def with_lanes(
+    base, lanes: int, fec: str, codewords: int = 8, skew: int = 6, interleave: int = 1
+) -> LanesConfig:
+    changes = {"marker_codewords": codewords, "skew_rows": skew}
+    return lanes_of(link_of(base), lanes, fec, interleave, **changes)
 
 
 CONFIGS = [
@@ -26,6 +29,9 @@ CONFIGS = [
     pytest.param(with_lanes(TINY, 4, "rs544"), marks=pytest.mark.slow),
     with_lanes(TINY, 2, "none"),
     with_lanes(NODE, 4, "rs272"),
+    with_lanes(TINY, 2, "rs272", interleave=2),
+    pytest.param(with_lanes(TINY, 2, "rs272", interleave=4), marks=pytest.mark.slow),
+    pytest.param(with_lanes(NODE, 4, "rs544", interleave=2), marks=pytest.mark.slow),
 ]
 
 
@@ -66,17 +72,30 @@ class Loop:
 
 
 EVERY = [
-    (base, lanes, fec)
+    (base, lanes, fec, 1)
     for base in (PROTO, NODE, RACK)
     for lanes in (1, 2, 4, 8)
     for fec in ("none", "rs272", "rs544")
 ]
+# Among them groups that end in the middle of a turn, and more codewords than lanes.
+EVERY += [
+    (PROTO, 1, "rs272", 2),
+    (PROTO, 8, "rs544", 4),
+    (NODE, 4, "rs272", 2),
+    (NODE, 4, "rs544", 2),
+    (NODE, 2, "rs272", 4),
+    (NODE, 4, "rs544", 4),
+    (RACK, 8, "rs272", 2),
+    (RACK, 4, "rs544", 4),
+]
 
 
-@pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
-def test_line_is_full_and_words_come_in_order(base, lanes, fec):
+@pytest.mark.parametrize(
+    "base, lanes, fec, interleave", EVERY, ids=lambda value: getattr(value, "name", value)
+)
+def test_line_is_full_and_words_come_in_order(base, lanes, fec, interleave):
     """Without a bubble on the lines; markers and the width of lanes take what the words lack."""
-    config = with_lanes(base, lanes, fec)
+    config = with_lanes(base, lanes, fec, interleave=interleave)
     loop, ready = Loop(base, config), 0
     period = (config.data_rows + config.marker_rows) * config.row_groups
     warm = 4 * period + 200
@@ -86,7 +105,7 @@ def test_line_is_full_and_words_come_in_order(base, lanes, fec):
         ready += cycle >= warm and int(o.i_ready[0])
         assert not o.overrun[0] and (cycle < 50 or not o.starved[0])
     # Words of a period: those of its codewords, in the time in which the lines bring it.
-    blocks = 4 * config.message_bits // 257 * config.marker_codewords
+    blocks = 4 * config.message_bits // 257 * config.marker_codewords // interleave
     bits = (config.data_rows + config.marker_rows) * config.row_bits
     full = blocks / config.words_per_cycle / (bits / config.lane_bits)
     assert full <= 1 and abs(ready / (8 * period) - full) < 1 / period + 0.002
@@ -94,10 +113,12 @@ def test_line_is_full_and_words_come_in_order(base, lanes, fec):
     assert came == list(range(came[0], came[0] + len(came))) and len(came) > loop.words * period
 
 
-@pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
-def test_lines_that_pause_never_wait(base, lanes, fec):
+@pytest.mark.parametrize(
+    "base, lanes, fec, interleave", EVERY, ids=lambda value: getattr(value, "name", value)
+)
+def test_lines_that_pause_never_wait(base, lanes, fec, interleave):
     """Lines that take nothing for a while, of any length, find their words afterwards."""
-    model = MultilanePcsModel(with_lanes(base, lanes, fec), link_of(base))
+    model = MultilanePcsModel(with_lanes(base, lanes, fec, interleave=interleave), link_of(base))
     i, o = model.inputs, model.outputs
     rng, left, taken = np.random.default_rng(lanes), 0, 0
     i.i_valid[0] = i.tx_ready[0] = 1
@@ -110,6 +131,26 @@ def test_lines_that_pause_never_wait(base, lanes, fec):
         taken += cycle >= 100 and int(i.tx_ready[0])
         assert cycle < 50 or not o.starved[0]
     assert taken > 800
+
+
+@pytest.mark.parametrize(
+    "base, lanes, fec, interleave",
+    [case for case in EVERY if case[3] > 1] + [(PROTO, 1, "rs544", 1), (NODE, 4, "rs544", 1)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_late_frames_find_room(base, lanes, fec, interleave):
+    """A frame with an error makes those behind it late until they catch up: nothing is lost."""
+    config = with_lanes(base, lanes, fec, codewords=40, interleave=interleave)
+    loop, most = Loop(base, config), 0
+    loop.lines.error_rate = 1 / (20 * config.frame.symbols * 10)
+    for _ in range(60 * config.frame.groups + 6 * config.period_cycles):
+        loop.step()
+        assert not loop.model.outputs.overrun[0]
+        most = max(most, int(loop.model.parts.waiting[0]))
+    assert most <= config.late_units
+    came = [word for word, _ in loop.came]
+    assert came[-5000:] == list(range(came[-1] + 1 - len(came[-5000:]), came[-1] + 1))
+    assert loop.lines.hits > 3
 
 
 @pytest.mark.parametrize("ppm", [0, 1, 200, 400])
@@ -152,6 +193,7 @@ LATENCIES = {
     NODE: (4, [28, 36, 44]),
     RACK: (8, [46, 33, 37]),
 }
+INTERLEAVED = {"rs272": [36, 44, 62], "rs544": [44, 63, 96]}  # of NODE, 4 lanes
 
 
 @pytest.mark.parametrize("base", LATENCIES, ids=lambda base: base.name)
@@ -161,6 +203,15 @@ def test_latency_is_that_of_the_documentation(base):
     for fec, cycles in zip(("none", "rs272", "rs544"), wanted, strict=True):
         config = LanesConfig(name="x", words_per_cycle=link.words_per_cycle, lanes=lanes, fec=fec)
         assert np.median(word_cycles(config, link)) == cycles
+
+
+@pytest.mark.parametrize("fec", INTERLEAVED)
+def test_latency_of_interleaving_is_that_of_the_documentation(fec):
+    found = []
+    for interleave in (1, 2, 4):
+        config = lanes_of(link_of(NODE), 4, fec, interleave)
+        found.append(np.median(word_cycles(config, link_of(NODE))))
+    assert found == INTERLEAVED[fec]
 
 
 def test_all_that_can_be_corrected_is():
@@ -197,14 +248,40 @@ def test_bad_codeword_is_errors_and_so_is_the_unit_behind_it():
     assert [b - a - 1 for a, b in gaps] == [len(errors)]
 
 
-@pytest.mark.parametrize("base, lanes, fec", EVERY, ids=lambda value: getattr(value, "name", value))
-def test_latency_is_within_that_of_the_configuration(base, lanes, fec):
-    config = with_lanes(base, lanes, fec, codewords=16)
+@pytest.mark.parametrize("interleave", [1, 2, 4])
+@pytest.mark.parametrize("lane", range(4))
+def test_burst_on_a_lane_is_corrected_as_far_as_all_codewords_can(interleave, lane):
+    """Of 4 t symbols on one lane: with 4 codewords no word is lost, with fewer frames are."""
+    config = with_lanes(NODE, 4, "rs272", codewords=40, interleave=interleave)
+    loop, corrected, lost, bursts = Loop(NODE, config), 0, 0, 0
+    length = (4 * config.code.correctable - 1) * 10
+    for cycle in range(4000):
+        if cycle > 1000 and cycle % 211 == 0:  # in other places of frames
+            loop.lines.harm[lane], bursts = (1 << length + 1) - 1, bursts + 1
+        loop.step()
+        o = loop.model.outputs
+        corrected += int(o.corrected[0]) if o.corrected_valid[0] else 0
+        lost += int(o.corrected_valid[0] and o.bad[0] > 0 and cycle > 1000)
+    errors = sum(word == ERROR_WORD for word, cycle in loop.came if cycle > 1000)
+    if interleave == 4:
+        assert lost == errors == 0 and corrected > 3 * config.code.correctable * bursts
+    else:
+        assert lost > bursts // 2 and errors >= 40 * interleave * (lost - 1)
+
+
+@pytest.mark.parametrize(
+    "base, lanes, fec, interleave", EVERY, ids=lambda value: getattr(value, "name", value)
+)
+def test_latency_is_within_that_of_the_configuration(base, lanes, fec, interleave):
+    config = with_lanes(base, lanes, fec, codewords=16, interleave=interleave)
     cycles = word_cycles(config, link_of(base))
     assert len(cycles) > 30
     # Less by a group that a unit ends, and the marker in front of which most words are not.
     row = config.row_bits / config.lane_bits
     least = config.latency_cycles - (config.marker_rows + 3) * row - 4
+    if interleave > 1:  # what words lack waits in the mapper or in front of the lines, not in both
+        parity = config.frame.symbols * 10 - config.message_bits
+        least -= parity / (config.lanes * config.lane_bits)
     assert least <= np.median(cycles) and max(cycles) <= config.latency_cycles
 
 
@@ -273,7 +350,16 @@ def test_trial_that_does_not_fit_is_named(changes, message):
         ({"words_per_cycle": 21}, "words_per_cycle must be 1 to 20, not 21"),
         ({"lanes": 3}, "lanes must be 1, 2, 4 or 8, not 3"),
         ({"fec": "rs528"}, "fec must be one of none, rs272, rs544, not 'rs528'"),
+        ({"interleave": 3}, "interleave must be 1, 2 or 4, not 3"),
+        (
+            {"interleave": 2, "fec": "none"},
+            "interleave must be 1 without a code, not 2: choose one with fec",
+        ),
         ({"lanes": 4, "marker_codewords": 6}, "marker_codewords must be a multiple of 4, not 6"),
+        (
+            {"lanes": 1, "interleave": 4, "marker_codewords": 6},
+            "marker_codewords must be a multiple of 4, not 6",
+        ),
         ({"skew_rows": 1}, "skew_rows must be 2 or more, not 1"),
     ],
 )

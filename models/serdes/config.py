@@ -38,6 +38,7 @@ __all__ = [
     "TRANSCODED_BLOCKS",
     "WORD_BITS",
     "FecConfig",
+    "FrameConfig",
     "LaneConfig",
     "LanesConfig",
     "Prbs",
@@ -221,6 +222,45 @@ PLAIN = FecConfig(name="PLAIN", symbols=260, message_symbols=258, symbols_per_cy
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameConfig:
+    """Codewords whose symbols take turns on the line; :mod:`rtl.serdes.frame_coder` tells how.
+
+    Parameters
+    ----------
+    code : FecConfig
+        Of each codeword.
+    interleave : int
+        Codewords of a frame.
+    lanes : int
+        To which the symbols are dealt, one after another.
+    """
+
+    code: FecConfig
+    interleave: int
+    lanes: int
+
+    @property
+    def symbols(self) -> int:
+        """Symbols of all codewords."""
+        return self.interleave * self.code.symbols
+
+    @property
+    def symbols_per_cycle(self) -> int:
+        """Symbols that pass in one cycle, as many of each codeword."""
+        return self.interleave * self.code.symbols_per_cycle
+
+    @property
+    def groups(self) -> int:
+        """Cycles that a frame takes."""
+        return self.code.groups
+
+    @property
+    def correctable(self) -> int:
+        """Wrong symbols that are corrected at most: t of each codeword."""
+        return self.interleave * self.code.correctable
+
+
+@dataclass(frozen=True, kw_only=True)
 class LaneConfig:
     """How wide the blocks of one lane are, how far they count, and how long they watch.
 
@@ -293,6 +333,8 @@ class LanesConfig:
         1, 2, 4 or 8.
     fec : str
         ``none``, ``rs272`` or ``rs544``.
+    interleave : int
+        Codewords whose symbols take turns on the line, a frame: 1, 2 or 4; without a code 1.
     marker_codewords : int
         Codewords from a marker to the next.
     skew_rows : int
@@ -309,12 +351,14 @@ class LanesConfig:
     words_per_cycle: int = 1
     lanes: int = 1
     fec: str = "rs272"
+    interleave: int = 1
     marker_codewords: int = 360
     skew_rows: int = 16
 
     def __post_init__(self):
         codes = ("none", "rs272", "rs544")
-        multiple = self.lanes  # a period is a whole number of rows
+        # A period is a whole number of rows, and of frames.
+        multiple = max(self.lanes, self.interleave)
         for holds, message in (
             (
                 1 <= self.words_per_cycle <= 20,
@@ -322,6 +366,11 @@ class LanesConfig:
             ),
             (self.lanes in (1, 2, 4, 8), f"lanes must be 1, 2, 4 or 8, not {self.lanes}"),
             (self.fec in codes, f"fec must be one of {', '.join(codes)}, not {self.fec!r}"),
+            (self.interleave in (1, 2, 4), f"interleave must be 1, 2 or 4, not {self.interleave}"),
+            (
+                self.fec != "none" or self.interleave == 1,
+                f"interleave must be 1 without a code, not {self.interleave}: choose one with fec",
+            ),
             (
                 self.marker_codewords >= 1 and self.marker_codewords % multiple == 0,
                 f"marker_codewords must be a multiple of {multiple}, not {self.marker_codewords}",
@@ -337,19 +386,30 @@ class LanesConfig:
 
     @property
     def code(self) -> FecConfig:
-        """The code, as wide as the words need: ``PLAIN`` has the geometry alone."""
+        """The code, as wide as the words need if so many codewords share them: ``PLAIN`` has the
+        geometry alone."""
         code = {"none": PLAIN, "rs272": RS272, "rs544": RS544}[self.fec]
         blocks = TRANSCODED_BLOCKS * (code.message_symbols * SYMBOL_BITS // TRANSCODED_BITS)
-        least = code.symbols * self.words_per_cycle / blocks
+        least = code.symbols * self.words_per_cycle / (blocks * self.interleave)
         wide = min(n for n in range(1, code.symbols) if code.symbols % n == 0 and n >= least)
         return code.with_(symbols_per_cycle=wide)
 
     @property
+    def coding(self) -> str:
+        """The code, and how many codewords take turns, as results tell it."""
+        return self.fec + (f", interleaved by {self.interleave}" if self.interleave > 1 else "")
+
+    @property
+    def frame(self) -> FrameConfig:
+        """The codewords that take turns, one or some."""
+        return FrameConfig(code=self.code, interleave=self.interleave, lanes=self.lanes)
+
+    @property
     def transcoders(self) -> int:
-        """Transcoders side by side: enough for the words and for a group, and a message is a whole
-        number of so many transcoded blocks."""
+        """Transcoders side by side: enough for the words and for a group, and the message of a
+        frame is a whole number of so many transcoded blocks."""
         least = max(self.words_per_cycle / TRANSCODED_BLOCKS, self.group_bits / TRANSCODED_BITS)
-        return next(n for n in (1, 2, 5) if n >= least)
+        return next(n for n in (1, 2, 5, 10) if n >= least)
 
     @property
     def unit_bits(self) -> int:
@@ -358,24 +418,24 @@ class LanesConfig:
 
     @property
     def message_bits(self) -> int:
-        """Bits of transcoded blocks of a codeword; what its message has more are zeros."""
-        bits = self.code.message_symbols * SYMBOL_BITS
+        """Bits of transcoded blocks of a frame; what its message has more are zeros."""
+        bits = self.interleave * self.code.message_symbols * SYMBOL_BITS
         return bits - bits % TRANSCODED_BITS
 
     @property
     def group_bits(self) -> int:
         """Bits of the symbols that pass in one cycle."""
-        return self.code.symbols_per_cycle * SYMBOL_BITS
+        return self.frame.symbols_per_cycle * SYMBOL_BITS
 
     @property
     def row_groups(self) -> int:
         """Groups of a row: as many symbols for one lane as for another."""
-        return self.lanes // gcd(self.lanes, self.code.symbols_per_cycle)
+        return self.lanes // gcd(self.lanes, self.frame.symbols_per_cycle)
 
     @property
     def row_symbols(self) -> int:
         """Symbols of a row on one lane."""
-        return self.row_groups * self.code.symbols_per_cycle // self.lanes
+        return self.row_groups * self.frame.symbols_per_cycle // self.lanes
 
     @property
     def row_bits(self) -> int:
@@ -385,7 +445,8 @@ class LanesConfig:
     @property
     def data_rows(self) -> int:
         """Rows from a marker to the next."""
-        return self.marker_codewords * self.code.groups // self.row_groups
+        frames = self.marker_codewords // self.interleave
+        return frames * self.frame.groups // self.row_groups
 
     @property
     def marker_rows(self) -> int:
@@ -401,26 +462,31 @@ class LanesConfig:
     def mapper_limit(self) -> int:
         """Bits that may wait for groups where a unit comes. Words come steadily, and behind a
         message none of them goes for as long as parity takes."""
-        return self.group_bits + self.code.symbols * SYMBOL_BITS - self.message_bits
+        return self.group_bits + self.frame.symbols * SYMBOL_BITS - self.message_bits
 
     @property
     def line_rows(self) -> int:
         """Rows that wait for the lines where one comes: for as long as it takes for a unit to come,
-        and a cycle."""
+        and a cycle. What words lack in a message, as its parity follows, is more with codewords
+        that take turns: rows wait for that, too."""
         cycles = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle + 1
+        if self.interleave > 1:
+            whole = self.frame.symbols * SYMBOL_BITS
+            lacks = (whole - self.message_bits) * self.message_bits / whole
+            cycles += lacks / (self.lanes * self.lane_bits)
         return max(2, ceil(cycles * self.lane_bits / self.row_bits))
 
     @property
     def latency_cycles(self) -> int:
         """From a word to the same word at the other end, at most, without errors: registers, a unit
         that comes, rows that wait behind a marker, one in two lanes, a message less parity, and a
-        codeword."""
+        frame. With codewords that take turns it has what words lack twice, in rows and in bits."""
         row = self.row_bits / self.lane_bits
         cycles = 17 + TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle
         cycles += (self.line_rows + self.marker_rows + 2) * row
         cycles += self.mapper_limit * row / (self.row_groups * self.group_bits)
         if self.fec != "none":
-            cycles += self.code.groups * row / self.row_groups + 2
+            cycles += self.frame.groups * row / self.row_groups + 2
         return ceil(cycles)
 
     def cable_m(self, mhz: float, skew: int = 0) -> float:
@@ -448,18 +514,25 @@ class LanesConfig:
         found |= dict.fromkeys(
             f"lane_{lane}_{name}" for lane in range(self.lanes) for name in LANE_EVENTS
         )
-        return dict.fromkeys(found, 1) | {"symbols_corrected": self.code.correctable}
+        found = dict.fromkeys(found, 1) | {"symbols_corrected": self.frame.correctable}
+        return found | dict.fromkeys(("codewords", "codewords_bad"), self.interleave)
 
     @property
     def late_units(self) -> int:
-        """Units that may wait behind the decoder, which gives those that were late in a row."""
-        return 32
+        """Units that may wait behind the decoder, which gives those that were late in a row, if
+        groups come faster from there than words go; and those that wait for a frame's parity."""
+        unit, code = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle, self.code
+        faster = self.message_bits * self.frame.symbols_per_cycle / TRANSCODED_BITS > (
+            self.frame.symbols * self.words_per_cycle / TRANSCODED_BLOCKS
+        )
+        late = (code.solve_cycles - code.clean_cycles) / unit if faster else 0
+        return max(32, ceil(late + self.mapper_limit / self.unit_bits) + 1)
 
     @property
     def lane_bits(self) -> int:
         """Bits of a lane in one cycle: for all words, if that is a whole number."""
         blocks = TRANSCODED_BLOCKS * (self.message_bits // TRANSCODED_BITS)
-        symbols = self.code.symbols * self.words_per_cycle
+        symbols = self.frame.symbols * self.words_per_cycle
         return symbols * SYMBOL_BITS // (blocks * self.lanes)
 
     @property
@@ -469,13 +542,16 @@ class LanesConfig:
         return LaneConfig(name=self.name, width=self.lane_bits, error_bits=bits)
 
 
-def lanes_of(link: LinkConfig, lanes: int, fec: str, **changes: Any) -> LanesConfig:
+def lanes_of(
+    link: LinkConfig, lanes: int, fec: str, interleave: int = 1, **changes: Any
+) -> LanesConfig:
     """So many lanes for the words of a link."""
     config = LanesConfig(
-        name=f"{link.name}-{lanes}-{fec}",
+        name=f"{link.name}-{lanes}-{fec}" + (f"x{interleave}" if interleave > 1 else ""),
         words_per_cycle=link.words_per_cycle,
         lanes=lanes,
         fec=fec,
+        interleave=interleave,
     )
     return config.with_(**changes)
 

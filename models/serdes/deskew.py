@@ -15,7 +15,7 @@ DeskewOutputs = namedtuple(
 )
 # Of each lane `rows` and `firsts` are the queue, the oldest row first, of which `left` wait; it is
 # `begun` with the first row behind a marker. `row` is the one whose groups go, `turn` the number of
-# the next, and `group` that of it in its codeword.
+# the next, and `group` that of it in its frame.
 DeskewState = namedtuple(
     "DeskewState",
     "left begun rows firsts row turn group valid first symbols aligned disordered skewed slipped",
@@ -137,7 +137,7 @@ class DeskewModel:
         shapes = dict.fromkeys(DeskewOutputs._fields, scalar)
         self.outputs = allocate(
             DeskewOutputs,
-            shapes | {"o_payload_symbols": (instances, config.code.symbols_per_cycle)},
+            shapes | {"o_payload_symbols": (instances, config.frame.symbols_per_cycle)},
         )
         self.reset()
 
@@ -156,6 +156,6 @@ class DeskewModel:
 
     def step(self) -> DeskewOutputs:
         """Outputs of this cycle, then the clock edge."""
-        numbers = self.config.row_groups, self.config.code.groups
+        numbers = self.config.row_groups, self.config.frame.groups
         deskew_step(*numbers, self.state, self.inputs, self.outputs)
         return self.outputs

@@ -24,15 +24,17 @@ __all__ = [
     "scratch",
 ]
 
-FecDecoderInputs = namedtuple("FecDecoderInputs", "i_valid i_payload_symbols i_payload_first")
+FecDecoderInputs = namedtuple("FecDecoderInputs", "i_valid i_payload_symbols i_payload_first late")
 FecDecoderOutputs = namedtuple(
     "FecDecoderOutputs",
-    "o_valid o_payload_symbols o_payload_first o_payload_bad o_payload_corrected",
+    "o_valid o_payload_symbols o_payload_first o_payload_bad o_payload_corrected wrong",
 )
-# `come` symbols of the codeword in `slot` are there. Codewords that wait lie in the slots from
+# `come` symbols of the codeword in `slot` are there. If the one before it `ended` in the last cycle
+# it is `wrong` or not, and is told whether it is late. Codewords that wait lie in the slots from
 # `oldest` on, `waiting` of them; each has the cycle in which its first group is on `o`.
 FecDecoderState = namedtuple(
-    "FecDecoderState", "now come slot oldest waiting free_at words leaves_at bad corrected"
+    "FecDecoderState",
+    "now come slot ended wrong oldest waiting free_at words leaves_at bad corrected",
 )
 # Polynomials, the coefficient of x^0 first.
 Scratch = namedtuple("Scratch", "syndromes rest before locator last")
@@ -152,6 +154,7 @@ def decode(word, correctable, room):
 @compiled
 def fec_decoder_outputs(s, outputs, n):
     """What leaves in this cycle."""
+    outputs.wrong[n] = s.ended[n] and s.wrong[n]
     leaving = s.oldest[n]
     group = s.now[n] - s.leaves_at[n, leaving]
     outputs.o_valid[n] = s.waiting[n] > 0 and group >= 0
@@ -172,6 +175,13 @@ def fec_decoder_clock(correctable, clean_cycles, solve_cycles, room, s, inputs, 
     if outputs.o_valid[n] and now - s.leaves_at[n, s.oldest[n]] == length // wide - 1:
         s.oldest[n] = (s.oldest[n] + 1) % slots
         s.waiting[n] -= 1
+    if s.ended[n]:
+        slot = (s.slot[n] - 1) % slots
+        known = now - 1 + (solve_cycles if s.wrong[n] or inputs.late[n] else clean_cycles)
+        s.leaves_at[n, slot] = max(known, s.free_at[n])
+        s.free_at[n] = s.leaves_at[n, slot] + length // wide
+        s.waiting[n] += 1
+        s.ended[n] = 0
     if inputs.i_valid[n]:
         slot = s.slot[n]
         if inputs.i_payload_first[n]:
@@ -182,11 +192,8 @@ def fec_decoder_clock(correctable, clean_cycles, solve_cycles, room, s, inputs, 
         if s.come[n] == length:
             found = decode(s.words[n, slot], correctable, room)
             s.bad[n, slot], s.corrected[n, slot] = found < 0, max(0, found)
-            known = now + (solve_cycles if found else clean_cycles)
-            s.leaves_at[n, slot] = max(known, s.free_at[n])
-            s.free_at[n] = s.leaves_at[n, slot] + length // wide
+            s.ended[n], s.wrong[n] = 1, found != 0
             s.slot[n], s.come[n] = (slot + 1) % slots, 0
-            s.waiting[n] += 1
     s.now[n] += 1
 
 

@@ -149,7 +149,7 @@ class LaneTransmitterModel:
             LaneTransmitterInputs,
             {
                 "i_valid": scalar,
-                "i_payload_symbols": (instances, config.code.symbols_per_cycle),
+                "i_payload_symbols": (instances, config.frame.symbols_per_cycle),
                 "i_payload_first": scalar,
                 "tx_ready": scalar,
             },

@@ -24,7 +24,7 @@ MessageMapperInputs = namedtuple("MessageMapperInputs", "i_valid i_payload")
 MessageMapperOutputs = namedtuple(
     "MessageMapperOutputs", "ready o_valid o_payload_symbols o_payload_first"
 )
-# `bits` is a queue, the oldest first, of which `left` wait; `place` counts bits of the codeword.
+# `bits` is a queue, the oldest first, of which `left` wait; `place` counts bits of the frame.
 MessageMapperState = namedtuple("MessageMapperState", "left bits place valid first symbols")
 
 MessageDemapperInputs = namedtuple(
@@ -33,19 +33,19 @@ MessageDemapperInputs = namedtuple(
 MessageDemapperOutputs = namedtuple("MessageDemapperOutputs", "o_valid o_payload o_bad")
 MessageDemapperState = namedtuple("MessageDemapperState", "left bits place valid unit bad")
 
-Shape = namedtuple("Shape", "unit group message codeword limit")
+Shape = namedtuple("Shape", "unit group message frame limit")
 
 
 def shape_of(config: LanesConfig) -> Shape:
-    """Bits of a unit and of a group, of transcoded blocks of a codeword, and of all of it."""
-    whole = config.code.symbols * SYMBOL_BITS
+    """Bits of a unit and of a group, of transcoded blocks of a frame, and of all of it."""
+    whole = config.frame.symbols * SYMBOL_BITS
     widths = config.unit_bits, config.group_bits, config.message_bits
     return Shape(*widths, whole, config.mapper_limit)
 
 
 @inner
 def wanted(shape, place):
-    """Bits of the message in the group that begins with this bit of the codeword."""
+    """Bits of the message in the group that begins with this bit of the frame."""
     return min(max(shape.message - place, 0), shape.group)
 
 
@@ -84,7 +84,7 @@ def message_mapper_clock(shape, s, inputs, n):
         if k < count:
             s.symbols[n, k // SYMBOL_BITS] |= s.bits[n, k] << k % SYMBOL_BITS
     pop(count, s, n)
-    s.place[n] = (s.place[n] + shape.group) % shape.codeword
+    s.place[n] = (s.place[n] + shape.group) % shape.frame
 
 
 @compiled
@@ -115,7 +115,7 @@ def message_demapper_clock(shape, s, inputs, n):
         symbol = inputs.i_payload_symbols[n, k // SYMBOL_BITS]
         s.bits[n, s.left[n]] = symbol >> k % SYMBOL_BITS & 1
         s.left[n] += 1
-    s.place[n] = (s.place[n] + shape.group) % shape.codeword
+    s.place[n] = (s.place[n] + shape.group) % shape.frame
     s.valid[n] = s.left[n] >= shape.unit
     if s.valid[n]:
         s.bad[n] = inputs.bad[n]
@@ -140,7 +140,7 @@ class MessageMapperModel:
     def __init__(self, config: LanesConfig, instances: int = 1):
         self.config, self.instances, self.shape = config, instances, shape_of(config)
         scalar, unit = (instances,), (instances, -(-config.unit_bits // 64))
-        group = instances, config.code.symbols_per_cycle
+        group = instances, config.frame.symbols_per_cycle
         self.inputs = allocate(MessageMapperInputs, {"i_valid": scalar, "i_payload": unit})
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(MessageMapperOutputs._fields, scalar)
         self.outputs = allocate(MessageMapperOutputs, shapes | {"o_payload_symbols": group})
@@ -167,7 +167,7 @@ class MessageDemapperModel:
     def __init__(self, config: LanesConfig, instances: int = 1):
         self.config, self.instances, self.shape = config, instances, shape_of(config)
         scalar, unit = (instances,), (instances, -(-config.unit_bits // 64))
-        group = instances, config.code.symbols_per_cycle
+        group = instances, config.frame.symbols_per_cycle
         shapes: dict[str, tuple[int, ...]] = dict.fromkeys(MessageDemapperInputs._fields, scalar)
         self.inputs = allocate(MessageDemapperInputs, shapes | {"i_payload_symbols": group})
         self.outputs = allocate(

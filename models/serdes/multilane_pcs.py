@@ -33,8 +33,14 @@ from models.serdes.config import (
     LanesConfig,
 )
 from models.serdes.deskew import DeskewModel, deskew_clock, deskew_outputs
-from models.serdes.fec_decoder import FecDecoderModel, fec_decoder_clock, fec_decoder_outputs
-from models.serdes.fec_encoder import FecEncoderModel, fec_encoder_clock, fec_encoder_outputs
+from models.serdes.frame_coder import (
+    FrameDecoderModel,
+    FrameEncoderModel,
+    frame_decoder_clock,
+    frame_decoder_outputs,
+    frame_encoder_clock,
+    frame_encoder_outputs,
+)
 from models.serdes.lane_receiver import (
     LaneReceiverModel,
     lane_receiver_clock,
@@ -100,11 +106,11 @@ Parts = namedtuple(
     "encoder narrow transcoder scrambler mapper code sender receivers deskew decode demapper "
     "descrambler reverse wide decoder training headers payloads waiting told eight",
 )
-# What is the same in each cycle. `coded` tells whether there is a code.
+# What is the same in each cycle. `coded` tells whether there is a code, `encode` and `decode` are
+# of its encoder and decoder.
 Numbers = namedtuple(
     "Numbers",
-    "words blocks unit shape rows begin groups row_groups coded length message roots correctable "
-    "clean_cycles solve_cycles room patience",
+    "words blocks unit shape rows begin groups row_groups coded encode decode patience",
 )
 IDLES = np.int64(IDLE * 0x0101010101010101)
 OVERRUN, BAD, WAS_BAD = range(3)
@@ -155,12 +161,11 @@ def pcs_outputs(numbers, parts, outputs, n):
     outputs.corrected_valid[n] = 0
     if numbers.coded:
         decode = parts.decode
-        fec_decoder_outputs(decode.state, decode.o, n)
+        frame_decoder_outputs(numbers.decode, decode.state, decode.o, n)
         outputs.corrected_valid[n] = decode.o.o_valid[n] and decode.o.o_payload_first[n]
-    # Both hold what they were while there is no codeword.
+    # Both hold what they were while there is no frame.
     if outputs.corrected_valid[n]:
-        outputs.corrected[n] = parts.decode.o.o_payload_corrected[n]
-        outputs.bad[n] = parts.decode.o.o_payload_bad[n]
+        outputs.corrected[n], outputs.bad[n] = parts.decode.o.corrected[n], parts.decode.o.bad[n]
 
 
 @inner
@@ -170,7 +175,7 @@ def sender_clock(numbers, parts, inputs, n):
     front = front_goes(parts, n)
     ready = sender.o.ready[n]
     if numbers.coded:
-        fec_encoder_outputs(code.state, code.o, n)
+        frame_encoder_outputs(numbers.encode, code.state, code.o, n)
         sender.i.i_valid[n] = ready and code.o.o_valid[n]
         for k in range(sender.i.i_payload_symbols.shape[1]):
             sender.i.i_payload_symbols[n, k] = code.o.o_payload_symbols[n, k]
@@ -186,7 +191,7 @@ def sender_clock(numbers, parts, inputs, n):
             code.i.i_payload_first[n] = mapper.o.o_payload_first[n]
             for k in range(code.i.i_payload_symbols.shape[1]):
                 code.i.i_payload_symbols[n, k] = mapper.o.o_payload_symbols[n, k]
-            fec_encoder_clock(numbers.length, numbers.message, numbers.roots, code.state, code.i, n)
+            frame_encoder_clock(numbers.encode, code.state, code.i, n)
         mapper.i.i_valid[n] = scrambler.o.o_valid[n] and mapper.o.ready[n]
         for k in range(mapper.i.i_payload.shape[1]):
             mapper.i.i_payload[n, k] = scrambler.o.o_payload[n, k]
@@ -293,7 +298,7 @@ def receiver_clock(numbers, parts, inputs, n):
         parts.told[n, BAD] = demapper.o.o_bad[n] or parts.told[n, WAS_BAD]
         parts.told[n, WAS_BAD] = demapper.o.o_bad[n]
     if numbers.coded:
-        demapper.i.i_valid[n], demapper.i.bad[n] = decode.o.o_valid[n], decode.o.o_payload_bad[n]
+        demapper.i.i_valid[n], demapper.i.bad[n] = decode.o.o_valid[n], decode.o.bad[n] > 0
         demapper.i.i_payload_first[n] = decode.o.o_payload_first[n]
         for k in range(demapper.i.i_payload_symbols.shape[1]):
             demapper.i.i_payload_symbols[n, k] = decode.o.o_payload_symbols[n, k]
@@ -301,10 +306,7 @@ def receiver_clock(numbers, parts, inputs, n):
         decode.i.i_payload_first[n] = deskew.o.o_payload_first[n]
         for k in range(demapper.i.i_payload_symbols.shape[1]):
             decode.i.i_payload_symbols[n, k] = deskew.o.o_payload_symbols[n, k]
-        cycles = numbers.clean_cycles, numbers.solve_cycles
-        fec_decoder_clock(
-            numbers.correctable, *cycles, numbers.room, decode.state, decode.i, decode.o, n
-        )
+        frame_decoder_clock(numbers.decode, decode.state, decode.i, n)
     else:
         demapper.i.i_valid[n] = deskew.o.o_valid[n]
         demapper.i.i_payload_first[n] = deskew.o.o_payload_first[n]
@@ -315,7 +317,7 @@ def receiver_clock(numbers, parts, inputs, n):
     searches = training.o.search[n]
     training.i.enable[n], training.i.aligned[n] = inputs.enable[n], deskew.o.aligned[n]
     training.i.codeword[n] = numbers.coded and (decode.o.o_valid[n] and decode.o.o_payload_first[n])
-    training.i.bad[n] = decode.o.o_payload_bad[n]
+    training.i.bad[n] = decode.o.bad[n] > 0
     lanes = deskew.i.locked.shape[1]
     for lane in range(lanes):
         training.i.signal_ok[n, lane] = inputs.signal_ok[n, lane]
@@ -390,9 +392,9 @@ class MultilanePcsModel:
     def reset(self) -> None:
         """The state after reset."""
         lanes, link, instances = self.lanes, self.link, self.instances
-        blocks, code = lanes.transcoders * TRANSCODED_BLOCKS, lanes.code
+        blocks, frame = lanes.transcoders * TRANSCODED_BLOCKS, lanes.frame
         unit = LaneConfig(name="unit", width=lanes.unit_bits)
-        encode, decode = FecEncoderModel(code, instances), FecDecoderModel(code, instances)
+        encode, decode = FrameEncoderModel(frame, instances), FrameDecoderModel(frame, instances)
         sender, mapper = (
             LaneTransmitterModel(lanes, instances),
             MessageMapperModel(lanes, instances),
@@ -431,16 +433,11 @@ class MultilanePcsModel:
             shape=mapper.shape,
             rows=sender.rows,
             begin=MARKER_BEGIN,
-            groups=code.groups,
+            groups=frame.groups,
             row_groups=lanes.row_groups,
             coded=lanes.fec != "none",
-            length=code.symbols,
-            message=code.message_symbols,
-            roots=encode.roots,
-            correctable=code.correctable,
-            clean_cycles=code.clean_cycles,
-            solve_cycles=code.solve_cycles,
-            room=decode.room,
+            encode=encode.numbers,
+            decode=decode.numbers,
             patience=lanes.search_cycles,
         )
 

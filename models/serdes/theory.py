@@ -57,13 +57,13 @@ def frames_hit(lanes: LanesConfig, words: int, ber: float) -> float:
     """Part of the frames of ``words`` words of 64 bits that errors hit, so that they are resent.
 
     Without a code a wrong bit hits those behind it, too, as far as the descrambler reaches. With
-    one all words of a bad codeword are lost, and those of the transcoders' first unit behind it.
+    one all words of codewords that take turns are lost if one of them is bad, and those of the
+    transcoders' first unit behind them.
     """
-    code = lanes.code
-    carried = TRANSCODED_BLOCKS * (lanes.message_bits // TRANSCODED_BITS)  # words of a codeword
+    carried = TRANSCODED_BLOCKS * (lanes.message_bits // TRANSCODED_BITS)  # words of these
     if lanes.fec == "none":
-        bits = words * code.symbols * SYMBOL_BITS / carried + SCRAMBLER_TAPS[-1]
+        bits = words * lanes.code.symbols * SYMBOL_BITS / carried + SCRAMBLER_TAPS[-1]
         return -expm1(bits * log1p(-ber))
     lost = carried + TRANSCODED_BLOCKS * lanes.transcoders
-    bad = bad_words(code, symbol_errors(ber))
+    bad = lanes.interleave * bad_words(lanes.code, symbol_errors(ber))
     return min(1.0, bad * (words + lost - 1) / carried)

@@ -3,35 +3,35 @@
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import Out
 
-from models.serdes.config import SYMBOL_BITS, FecConfig
+from models.serdes.config import SYMBOL_BITS, FecConfig, FrameConfig
 
 __all__ = ["DecodedLayout", "DecodedSignature", "GroupLayout", "GroupSignature", "symbols"]
 
 
-def symbols(config: FecConfig) -> data.ArrayLayout:
+def symbols(config: FecConfig | FrameConfig) -> data.ArrayLayout:
     """The symbols of a group, the first on the line in the lowest bits."""
     return data.ArrayLayout(SYMBOL_BITS, config.symbols_per_cycle)
 
 
 class GroupLayout(data.StructLayout):
-    """Some symbols of a codeword.
+    """Some symbols of a codeword, or of a frame of codewords.
 
     Fields
     ------
     symbols : ArrayLayout(10, symbols_per_cycle)
         Symbol 0 is first on the line.
     first : unsigned(1)
-        The first group of a codeword; the others follow.
+        The first group of it; the others follow.
     """
 
-    def __init__(self, config: FecConfig):
+    def __init__(self, config: FecConfig | FrameConfig):
         super().__init__({"symbols": symbols(config), "first": 1})
 
 
 class GroupSignature(wiring.Signature):
     """A group in one cycle, if ``valid``; nobody can stop it."""
 
-    def __init__(self, config: FecConfig):
+    def __init__(self, config: FecConfig | FrameConfig):
         super().__init__({"valid": Out(1), "payload": Out(GroupLayout(config))})
 
 

@@ -34,7 +34,7 @@ class Deskew(wiring.Component):
     locked, number : In(1), In(3); of each lane, as ``lane``
         Of its receiver.
     o : Out(GroupSignature)
-        Groups of codewords.
+        Groups of frames.
     aligned : Out(1)
         All lanes have locks, and rows that wait belong together.
     disordered : Out(1)
@@ -52,7 +52,7 @@ class Deskew(wiring.Component):
                 "i": In(RowSignature(config)).array(config.lanes),
                 "locked": In(1).array(config.lanes),
                 "number": In(range(MAX_LANES)).array(config.lanes),
-                "o": Out(GroupSignature(config.code)),
+                "o": Out(GroupSignature(config.frame)),
                 "aligned": Out(1),
                 "disordered": Out(1),
                 "skewed": Out(1),
@@ -143,7 +143,7 @@ class Deskew(wiring.Component):
         )
         kept = Signal(len(row))
         groups = [kept.word_select(k, config.group_bits) for k in range(config.row_groups)]
-        group, next_group = Signal(range(config.code.groups)), Signal(range(config.code.groups))
+        group, next_group = Signal(range(config.frame.groups)), Signal(range(config.frame.groups))
         m.d.comb += group.eq(Mux(takes & firsts[0], 0, next_group))
         with m.If(goes):
             m.d.sync += [
@@ -151,7 +151,7 @@ class Deskew(wiring.Component):
                     Mux(takes, row[: config.group_bits], Array(groups)[turn])
                 ),
                 self.o.payload.first.eq(group == 0),
-                next_group.eq(Mux(group == config.code.groups - 1, 0, group + 1)),
+                next_group.eq(Mux(group == config.frame.groups - 1, 0, group + 1)),
             ]
             with m.If(takes):
                 m.d.sync += kept.eq(row)

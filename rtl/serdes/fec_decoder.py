@@ -22,7 +22,9 @@ class FecDecoder(wiring.Component):
     for one before it. It catches up if ``i`` has pauses.
 
     Latency: from the last group of a codeword to its first on ``o``, ``clean_cycles`` if all
-    syndromes are zero, else ``solve_cycles``, but not before the end of the codeword in front.
+    syndromes are zero, else ``solve_cycles``, but not before the end of the codeword in front. One
+    that is told ``late`` takes ``solve_cycles`` in any case, so that decoders of codewords that
+    came together, each with the ``wrong`` of the others, give them together, too.
     Throughput: a group per cycle, whatever is wrong. Backpressure: none.
     Errors: more than t wrong symbols are found out, unless they make another codeword's of t or
     less; the codeword leaves as it came, ``bad``. One that is cut short by the ``first`` of another
@@ -40,11 +42,22 @@ class FecDecoder(wiring.Component):
         Codewords. One begins with ``first``, or behind the last group of another.
     o : Out(DecodedSignature)
         The same, corrected, parity and all.
+    wrong : Out(1)
+        Event: the codeword whose last group came in the cycle before has errors.
+    late : In(1)
+        In that cycle: treat it as one with errors. Combinational to no output.
     """
 
     def __init__(self, config: FecConfig):
         self.config = config
-        super().__init__({"i": In(GroupSignature(config)), "o": Out(DecodedSignature(config))})
+        super().__init__(
+            {
+                "i": In(GroupSignature(config)),
+                "o": Out(DecodedSignature(config)),
+                "wrong": Out(1),
+                "late": In(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()
@@ -90,7 +103,9 @@ class FecDecoder(wiring.Component):
         clean = Signal()
         m.d.comb += [
             syndromes.eq(sums),
-            clean.eq(sums.as_value() == 0),
+            self.wrong.eq(came & (sums.as_value() != 0)),
+            clean.eq(came & ~self.wrong & ~self.late),
+            # Of syndromes that are zero it finds no errors, in the same time.
             equation.load.eq(came & ~clean),
             equation.slot.eq(came_slot),
             search.load.eq(equation.done),
@@ -114,7 +129,7 @@ class FecDecoder(wiring.Component):
         out_slot, out_base, out_group = Signal(range(slots)), Signal(places), Signal(range(groups))
         out_ends, goes = Signal(), Signal()
         for k in range(slots):
-            with m.If(came & clean & (came_slot == k)):
+            with m.If(clean & (came_slot == k)):
                 m.d.sync += [known[k].eq(1), bad[k].eq(0), corrected[k].eq(0)]
             with m.If(search.done & (search.slot == k)):
                 m.d.sync += [

@@ -107,7 +107,7 @@ class KeyEquation(wiring.Component):
     load : In(1)
         There are syndromes.
     syndromes : In(ArrayLayout(10, 2 * t))
-        They, that of x^0 first; not all of them are zero.
+        They, that of x^0 first; if all are zero there are no errors.
     slot : In(range(slots))
         Place of their codeword.
     done : Out(1)

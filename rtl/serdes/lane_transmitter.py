@@ -35,7 +35,7 @@ class LaneTransmitter(wiring.Component):
     Members
     -------
     i : In(GroupSignature)
-        Groups of codewords, only while ``ready`` is high; ``first`` is not looked at.
+        Groups of frames, only while ``ready`` is high; ``first`` is not looked at.
     ready : Out(1)
         A group may come; from registers.
     tx : Out(ArrayLayout(lane_bits, lanes))
@@ -50,7 +50,7 @@ class LaneTransmitter(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "i": In(GroupSignature(config.code)),
+                "i": In(GroupSignature(config.frame)),
                 "ready": Out(1),
                 "tx": Out(data.ArrayLayout(config.lane_bits, config.lanes)),
                 "tx_ready": In(1),

@@ -1,4 +1,4 @@
-"""Transcoded blocks in the messages of codewords, and out of them."""
+"""Transcoded blocks in the messages of frames of codewords, and out of them."""
 
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -13,8 +13,8 @@ __all__ = ["MessageDemapper", "MessageMapper"]
 
 
 def messages(config: LanesConfig) -> list[int]:
-    """Bits of transcoded blocks in each group of a codeword."""
-    starts = range(0, config.code.groups * config.group_bits, config.group_bits)
+    """Bits of transcoded blocks in each group of a frame."""
+    starts = range(0, config.frame.groups * config.group_bits, config.group_bits)
     return [min(max(config.message_bits - start, 0), config.group_bits) for start in starts]
 
 
@@ -31,7 +31,7 @@ def select(m: Module, group: Signal, values: list[int], name: str) -> Signal:
 
 
 class MessageMapper(wiring.Component):
-    """Lay units of transcoded blocks end to end, and cut them into the groups of codewords.
+    """Lay units of transcoded blocks end to end, and cut them into the groups of frames.
 
     Latency: 1 cycle from the unit with the last bit of a group. Throughput: a group per cycle.
     Backpressure: ``ready``.
@@ -59,7 +59,7 @@ class MessageMapper(wiring.Component):
             {
                 "i": In(BitsSignature(config.unit_bits)),
                 "ready": Out(1),
-                "o": Out(GroupSignature(config.code)),
+                "o": Out(GroupSignature(config.frame)),
             }
         )
 
@@ -97,7 +97,7 @@ class MessageMapper(wiring.Component):
 
 
 class MessageDemapper(wiring.Component):
-    """Find the units that a :class:`MessageMapper` has laid into codewords.
+    """Find the units that a :class:`MessageMapper` has laid into frames.
 
     Latency: 1 cycle from the group with the last bit of a unit. Throughput: a group per cycle.
     Backpressure: none.
@@ -110,20 +110,20 @@ class MessageDemapper(wiring.Component):
     Members
     -------
     i : In(GroupSignature)
-        Groups of codewords; one begins with ``first``, even if another has not ended.
+        Groups of frames; one begins with ``first``, even if another has not ended.
     bad : In(1)
-        The codeword has more errors than could be corrected.
+        A codeword of the frame has more errors than could be corrected.
     o : Out(BitsSignature(unit_bits))
         Transcoded blocks.
     o_bad : Out(1)
-        They are part of such a codeword.
+        They are part of such a frame.
     """
 
     def __init__(self, config: LanesConfig):
         self.config = config
         super().__init__(
             {
-                "i": In(GroupSignature(config.code)),
+                "i": In(GroupSignature(config.frame)),
                 "bad": In(1),
                 "o": Out(BitsSignature(config.unit_bits)),
                 "o_bad": Out(1),

@@ -13,8 +13,7 @@ from rtl.link.frame import WordsLayout, WordsSignature
 from rtl.serdes.block_coder import BlockDecoder, BlockEncoder
 from rtl.serdes.block_gearbox import BlockGearbox
 from rtl.serdes.deskew import Deskew
-from rtl.serdes.fec_decoder import FecDecoder
-from rtl.serdes.fec_encoder import FecEncoder
+from rtl.serdes.frame_coder import FrameDecoder, FrameEncoder
 from rtl.serdes.lane_receiver import MAX_LANES, LaneReceiver
 from rtl.serdes.lane_transmitter import LaneTransmitter
 from rtl.serdes.message_mapper import MessageDemapper, MessageMapper
@@ -47,8 +46,8 @@ class PcsStatusSignature(wiring.Signature):
                 "starved": Out(1),
                 "overrun": Out(1),
                 "corrected_valid": Out(1),
-                "corrected": Out(range(lanes.code.correctable + 1)),
-                "bad": Out(1),
+                "corrected": Out(range(lanes.frame.correctable + 1)),
+                "bad": Out(range(lanes.interleave + 1)),
             }
         )
 
@@ -58,8 +57,9 @@ class MultilanePcs(wiring.Component):
 
     Latency and throughput: ``docs/serdes.md``. Backpressure: ``i.ready``, not combinational in
     ``tx_ready``; what comes from the lines is taken.
-    Errors: of a codeword with more errors than can be corrected all words are errors, and so are
-    those of the first unit behind it, whose descrambling it spoils.
+    Errors: of a frame of codewords, one or some that take turns on the line, all words are errors
+    if one of them has more errors than can be corrected, and so are those of the first unit behind
+    it, whose descrambling it spoils.
     Source: IEEE 802.3-2018, clauses 91 and 119, of which the order of the parts is; frames, markers
     and widths are our own.
 
@@ -101,11 +101,11 @@ class MultilanePcs(wiring.Component):
     overrun : Out(1)
         Event: a unit is lost, as more came behind the decoder than can wait. Never, likewise.
     corrected_valid : Out(1)
-        Event: a codeword leaves the decoder.
-    corrected : Out(range(t + 1))
-        Symbols of it that were wrong. Holds until the next one, as does ``bad``.
-    bad : Out(1)
-        It had more wrong ones than can be corrected.
+        Event: a frame of ``interleave`` codewords leaves the decoder.
+    corrected : Out(range(interleave * t + 1))
+        Symbols of it that were wrong, and are right now. Holds until the next one, as does ``bad``.
+    bad : Out(range(interleave + 1))
+        Codewords of it that had more wrong ones than can be corrected.
     """
 
     def __init__(self, lanes: LanesConfig, link: LinkConfig):
@@ -177,7 +177,7 @@ class MultilanePcs(wiring.Component):
                 m.d.comb += transcoder.i.blocks[k].eq(block)
         groups = mapper.o
         if lanes.fec != "none":
-            code = FecEncoder(lanes.code)
+            code = FrameEncoder(lanes.frame)
             m.submodules.code = EnableInserter(taken)(code)
             connect(m, mapper.o, code.i)
             groups = code.o
@@ -212,22 +212,17 @@ class MultilanePcs(wiring.Component):
         if lanes.fec == "none":
             connect(m, deskew.o, demapper.i)
         else:
-            m.submodules.decode = decode = FecDecoder(lanes.code)
-            decoded = decode.o.payload
-            corrected, bad = Signal.like(self.corrected), Signal()
+            m.submodules.decode = decode = FrameDecoder(lanes.frame)
             connect(m, deskew.o, decode.i)
+            connect(m, decode.o, demapper.i)
             m.d.comb += [
-                demapper.i.valid.eq(decode.o.valid),
-                demapper.i.payload.first.eq(decoded.first),
-                demapper.i.payload.symbols.eq(decoded.symbols),
-                demapper.bad.eq(decoded.bad),
-                self.corrected_valid.eq(decode.o.valid & decoded.first),
+                demapper.bad.eq(decode.bad.any()),
+                self.corrected_valid.eq(decode.o.valid & decode.o.payload.first),
                 training.codeword.eq(self.corrected_valid),
-                training.bad.eq(decoded.bad),
-                self.corrected.eq(Mux(self.corrected_valid, decoded.corrected, corrected)),
-                self.bad.eq(Mux(self.corrected_valid, decoded.bad, bad)),
+                training.bad.eq(decode.bad.any()),
+                self.corrected.eq(decode.corrected),
+                self.bad.eq(decode.bad),
             ]
-            m.d.sync += [corrected.eq(self.corrected), bad.eq(self.bad)]
 
         unit = LaneConfig(name="unit", width=lanes.unit_bits)
         m.submodules.descrambler = descrambler = Descrambler(unit)

@@ -25,9 +25,11 @@ class Training(wiring.Component):
     A port goes up and down through its states as its lanes do, so nothing has to be undone. With a
     code it is ready with the first good codeword behind an alignment. Receivers begin again with
     three bad codewords in a row, and after ``search_cycles`` in which all lanes had a signal and no
-    more came of it; so whatever a search has ended in, the next begins from nothing.
+    more came of it; so whatever a search has ended in, the next begins from nothing. Codewords that
+    take turns on the line count as one, which is bad if any of them is.
     Latency: 1 cycle.
-    Source: IEEE 802.3-2018, figure 119-13, for three in a row.
+    Source: IEEE 802.3-2018, figure 119-13, for three in a row; of two that take turns it wants
+    three of the same.
 
     Parameters
     ----------

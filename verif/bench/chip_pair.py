@@ -104,7 +104,9 @@ class Core:
         self.asked = int(self.tally[model.inputs.counter_link[0], model.inputs.counter_event[0]])
         for place, events in enumerate(model.parts.events):
             self.events[:, place] = events
-        chip_counts_lanes(model.outputs, self.events, len(COUNTED))
+        lanes = model.config.lanes
+        assert lanes
+        chip_counts_lanes(model.outputs, self.events, len(COUNTED), lanes.interleave)
         self.tally += self.events
 
 
@@ -257,25 +259,23 @@ class Pair:
         self.hosts = [Host(run.pcs[0], n) for n in range(trial.hosts)]
         self.clock = Clock(None, NOMINAL, rng, jitter=JITTER, rises=self.step)
         self.ways: list[list[Way]] = []  # of each cable
-        for cable in run.cables:
-            self.ways.append(
-                [
-                    Way(lines, self.end(sender), self.end(receiver), rng)
-                    for lines, sender, receiver in cable.ways
-                ]
-            )
+        for number, cable in enumerate(run.cables):
+            first, second = self.ends(number)
+            there, back = (lines for lines, _, _ in cable.ways)
+            self.ways.append([Way(there, first, second, rng), Way(back, second, first, rng)])
         self.down: set[int] = set()
 
-    def end(self, end: tuple) -> Port | Host:
-        """What stands here for an end of the cable of a model."""
-        pcs, number = end
-        group = self.run.pcs.index(pcs)
-        return self.ports[group - 1][number] if group else self.hosts[number]
+    def ends(self, cable: int) -> tuple[Host | Port, Port]:
+        """What a cable joins: a host and its chip, or both chips."""
+        if cable == len(self.hosts):
+            return self.ports[0][0], self.ports[1][0]
+        chip, port = self.run.trial.place(cable)
+        return self.hosts[cable], self.ports[chip][port]
 
     def step(self) -> None:
         """A cycle of the hosts."""
         run = self.run
-        down = run.harm(run.cycle)
+        down = set(run.harm(run.cycle))
         for cable in down ^ self.down:
             for way in self.ways[cable]:
                 way.cut(cable in down)

@@ -53,7 +53,7 @@ async def matches_model(dut) -> None:
     bench = Lockstep(dut, Deskew(config), DeskewModel(config))
     await bench.reset()
     i, o = bench.model.inputs, bench.model.outputs
-    lanes, wide = config.lanes, config.code.symbols_per_cycle
+    lanes, wide = config.lanes, config.frame.symbols_per_cycle
     faults = {"skewed", "disordered", "slipped", "most"} if lanes > 1 else set()
     seen = Coverage({"row": 50, "again": 5} | dict.fromkeys(faults, 3))
     length = max(8 * config.skew_rows, 3 * config.data_rows) * config.row_groups
@@ -103,6 +103,6 @@ async def matches_model(dut) -> None:
         begin = -start % config.data_rows
         sent = np.concatenate(rows.made[begin:]).tolist()
         assert came == sent[: len(came)] and len(came) % wide == 0
-        assert firsts == [k % config.code.groups == 0 for k in range(len(firsts))]
+        assert firsts == [k % config.frame.groups == 0 for k in range(len(firsts))]
         seen["row"] += len(came) // (wide * config.row_groups)
         seen["most"] += np.ptp(rows.skew) == config.skew_rows - 2

@@ -59,6 +59,7 @@ def next_word(config: FecConfig, rng: np.random.Generator, errors: float) -> Wor
 @cocotb.test()
 @cocotb.parametrize(load=[0.7, 1.0], errors=[0.3, 1.0])
 async def matches_model(dut, load: float, errors: float) -> None:
+    """Codewords that are told late, too, with errors and without; the signal is noise between."""
     config = bench_fec()
     rng = np.random.default_rng(cocotb.RANDOM_SEED)
     bench = Lockstep(dut, FecDecoder(config), FecDecoderModel(config))
@@ -66,11 +67,17 @@ async def matches_model(dut, load: float, errors: float) -> None:
     await bench.reset()
     t, wide = config.correctable, config.symbols_per_cycle
     goals = {(wrong, kind) for wrong in (1, t, t + 1) for kind in KINDS}
-    seen = Coverage(goals | {(0, "noise"), "cut"} | ({(0, "both")} if errors < 1 else set()))
+    goals |= {(0, "noise"), "cut", "late"}
+    if errors < 1:
+        goals |= {(0, "both"), "late for another"}
+    seen = Coverage(goals)
+    ends = False  # the last group of a codeword has come
     word, place = next_word(config, rng, errors), 0  # on the line, and how much of it was
     sent, got = deque(), []
     for _ in seen.steps(CYCLES):
         i.i_valid[0], i.i_payload_first[0] = rng.random() < load, 0
+        i.late[0] = rng.random() < 0.2
+        ended, ends = ends, False
         if i.i_valid[0]:
             cuts = place > 0 and rng.random() < 0.05 / config.groups
             if cuts:
@@ -81,8 +88,11 @@ async def matches_model(dut, load: float, errors: float) -> None:
             place += wide
             if place == config.symbols:
                 sent.append(word)
+                ends = True
                 word, place = next_word(config, rng, errors), 0
         await bench.step()
+        if ended and i.late[0]:
+            seen["late" if o.wrong[0] else "late for another"] += 1
         if o.o_valid[0]:
             got += o.o_payload_symbols[0].tolist()
         if len(got) == config.symbols:

@@ -73,7 +73,7 @@ async def matches_model(dut) -> None:
     for cycle in seen.steps(CYCLES):
         if cycle % 50 == 0:
             load, gaps = rng.choice([0.3, 1.0, 1.0]), rng.choice(GAPS)
-        symbols = rng.integers(1 << SYMBOL_BITS, size=config.code.symbols_per_cycle)
+        symbols = rng.integers(1 << SYMBOL_BITS, size=config.frame.symbols_per_cycle)
         i.i_payload_symbols[0], i.i_payload_first[0] = symbols, rng.integers(2)
         state = bench.model.state
         ready = state.row[0] >= config.marker_rows and (

@@ -55,7 +55,7 @@ async def mapper_matches_model(dut) -> None:
             assert number(o.o_payload_symbols[0], SYMBOL_BITS) == expected
             came -= count
             assert came >= 0
-            begin = (begin + config.group_bits) % (config.code.symbols * SYMBOL_BITS)
+            begin = (begin + config.group_bits) % (config.frame.symbols * SYMBOL_BITS)
             seen["codeword"] += begin == 0
         seen["waits"] += not o.ready[0]
         seen["lacks"] += not o.o_valid[0] and cycle > 0
@@ -75,7 +75,7 @@ async def demapper_matches_model(dut) -> None:
     await bench.reset()
     i, o = bench.model.inputs, bench.model.outputs
     seen = Coverage({"unit": 20, "bad": 5, "cut": 5, "pause": 20, "of itself": 5})
-    groups, wide = config.code.groups, config.group_bits
+    groups, wide = config.frame.groups, config.group_bits
     group, line, left, bad, due = groups, 0, 0, False, None
     for _ in seen.steps(CYCLES):
         i.i_valid[0] = rng.random() < 0.8

@@ -9,6 +9,7 @@ import numpy as np
 from models.config import NODE, RACK, TINY
 from models.lines import Lines
 from models.link.config import link_of
+from models.serdes.config import SYMBOL_BITS
 from models.serdes.multilane_pcs import MultilanePcsModel
 from rtl.serdes.multilane_pcs import MultilanePcs
 from verif.bench.pcs import IDLES, Sender, unsigned
@@ -64,6 +65,8 @@ async def matches_model(dut) -> None:
     goals = {"gap": 100, "up": 4, "no signal": 2, "came back": 500, "lost": 2, "off": 1}
     if lanes.fec != "none":
         goals |= {"corrected": 5, "bad": 2, "condemned": 1}
+    if lanes.interleave > 1:
+        goals |= {"burst": 2}
     if lanes.lanes > 1:
         goals |= {"skewed": 1, "expired": 1, "uneven": 100}
     seen = Coverage(goals)
@@ -101,6 +104,12 @@ async def matches_model(dut) -> None:
         disturbed = bool(lines.error_rate or lines.dead or not i.enable[0])
         disturbed = disturbed or kind == "skewed" or phase == 0
         quiet = 0 if disturbed else quiet + 1
+        if phase == stretch - 2 * QUIET and lanes.interleave > 1:
+            # As long as all codewords of a frame together can correct, and no longer.
+            length = (lanes.frame.correctable - 1) * SYMBOL_BITS
+            lines.harm[rng.integers(lanes.lanes)] |= (
+                1 | 1 << length | int.from_bytes(rng.bytes(length // 8), "little") << 1
+            )
 
         while len(word) < words:
             word.append(sender.word())
@@ -125,6 +134,9 @@ async def matches_model(dut) -> None:
         if o.corrected_valid[0]:
             seen["corrected"] += bool(o.corrected[0])
             seen["bad"] += int(o.bad[0])
+            # What is taken and deskewed anew may be bad; a burst is not.
+            assert not o.bad[0] or quiet <= settled
+            seen["burst"] += quiet > settled and o.corrected[0] > lanes.code.correctable
         came = words_of(o.o_words_data[0], o.o_words_control[0]) if up and o.o_valid[0] else []
         for one in came:
             # Words that are alike do not tell where in what was sent it is.
