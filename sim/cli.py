@@ -506,7 +506,7 @@ def sim(
     "--lanes",
     type=click.Choice(["1", "2", "4", "8"]),
     help="Symbols on so many lanes, through a PCS at each end, instead of words. The PCS is the "
-    "model, with each engine; some 3,000 cycles a second.",
+    "model, with each engine; some 1,000 cycles a second.",
 )
 @fec_option
 @interleave_option
