@@ -145,7 +145,7 @@ TOLD = {
 
 def spoilt(config: ChipConfig = NOISY[1][0], **trial) -> tuple[FabricRun, dict[str, int]]:
     """Two pairs of hosts at a chip, and what the port of the first one has counted."""
-    trial = {"config": config, "flows": PAIRS, "frames": 15, "sizes": (300,)} | trial
+    trial = {"config": config, "flows": PAIRS, "frames": 20, "sizes": (300,)} | trial
     run = FabricRun(FabricTrial(**trial, skew=20, ppm=100))
     while not run.done:
         run.step()
@@ -163,12 +163,12 @@ def test_bad_lanes_are_named_and_harm_no_other_port():
     """In each way in which lanes may be bad: told and counted by name, recovered, nothing lost."""
     clean, counts = spoilt()
     assert not any(count for name, count in counts.items() if name.startswith(("pcs", "lane")))
-    start = clean.trial.start + 200
+    start = clean.trial.start + 300
     for harm, names in TOLD.items():
         run, counts = spoilt(harm=((0, harm, start, start + 1200),))
         found = run.results()
         assert not any(found[name] for name in WRONG), (harm, found)
-        assert found["delivered"] == found["offered"] == 60, harm
+        assert found["delivered"] == found["offered"] == 80, harm
         assert all(counts[name] for name in names), (harm, counts)
         assert counts["tx_replay"] and passed(run) == passed(clean), harm
         assert run.pcs[1].outputs.up.all() and run.pcs[0].outputs.up.all(), harm
@@ -181,12 +181,12 @@ def test_host_that_restarts_harms_no_other_port():
     link = link_over(SHORT, lanes, pcs_lost_ns=8000)
     config = ChipConfig(switch=SHORT, link=link, lanes=lanes)
     clean, _ = spoilt(config)
-    start = clean.trial.start + 300
+    start = clean.trial.start + 450
     run, counts = spoilt(config, restarts=((0, start, start + 1500),))
     found = run.results()
     assert counts["pcs_lost"] == 1 and counts["flushed"] == 1 and counts["lost"]
     assert not found["waiting"] and not found["lost"] and 0 < found["reset"] < 10
-    assert found["delivered"] + found["reset"] == 60
+    assert found["delivered"] + found["reset"] == 80
     assert run.packets.completed[run.packets.source < 2].max() > start + 1500
     assert passed(run) == passed(clean)
 
