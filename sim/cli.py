@@ -824,7 +824,7 @@ def fabric(
       lingyun fabric --workload moe-ep8                    8 ranks at two chips, 4 lanes, RS272
       lingyun fabric --workload dense-tp8 --fec rs544 --ber 1e-4 --skew 200
       lingyun fabric --config TINY --lanes 2 --ber 1e-3 --engine both    RTL against it, every pin
-      lingyun fabric --self-test 20000 --swapped-wires --ber 1e-4        error rate of each lane
+      lingyun fabric --self-test 5000 --swapped-wires --ber 1e-4        error rate of each lane
       lingyun fabric --lanes none --frames 1000            words of the links on the cables
     """
     if engine != "model":
