@@ -520,13 +520,15 @@ class LanesConfig:
     @property
     def late_units(self) -> int:
         """Units that may wait behind the decoder, which gives those that were late in a row, if
-        groups come faster from there than words go; and those that wait for a frame's parity."""
+        groups come faster from there than words go; those that wait for a frame's parity; and those
+        of rows that leave the lanes together, when the last one has come."""
         unit, code = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle, self.code
         faster = self.message_bits * self.frame.symbols_per_cycle / TRANSCODED_BITS > (
             self.frame.symbols * self.words_per_cycle / TRANSCODED_BLOCKS
         )
         late = (code.solve_cycles - code.clean_cycles) / unit if faster else 0
-        return max(32, ceil(late + self.mapper_limit / self.unit_bits) + 1)
+        rows = self.skew_rows * self.row_bits * self.lanes
+        return max(32, ceil(late + (self.mapper_limit + rows) / self.unit_bits) + 1)
 
     @property
     def lane_bits(self) -> int:
