@@ -57,9 +57,8 @@ TOLD, TELLS = (
     for kind in (LaneTestInputs, LaneTestOutputs)
 )
 LINE_INPUTS = [*LINES, *(f"lane_test_{name}" for name in TOLD)]
-LINE_OUTPUTS = [
-    *("tx", *(f"pcs_{name}" for name in STATUS), *(f"lane_test_{name}" for name in TELLS)),
-]
+LINE_OUTPUTS = ["tx", *(f"pcs_{name}" for name in STATUS)]
+LINE_OUTPUTS += [f"lane_test_{name}" for name in TELLS]
 LINK_INPUTS = ["policy", "reconfigure", *(f"credit_{name}" for name in CREDIT)]
 LINK_OUTPUTS = [
     *("drained", "stalled", "sender_state", "receiver_state"),

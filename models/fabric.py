@@ -607,9 +607,9 @@ class FabricRun:
         """Resets of a chip that begin or end in this cycle, and outputs that are revived."""
         i, o = self.chips[number].inputs, self.chips[number].outputs
         for chip, port, start in self.trial.resets:
-            word, bit = port >> 6, 1 << (port & 63)
             if chip != number:
                 continue
+            word, bit = port >> 6, 1 << (port & 63)
             if cycle == start:
                 i.reset[0, word] |= bit
                 i.enable[0, word] &= ~bit
@@ -636,7 +636,7 @@ class FabricRun:
     def test_lanes(self, number: int, cycle: int) -> None:
         """Modes of lanes of a chip that begin or end in this cycle, and the self-test.
 
-        While that runs, the link to the other chip does not wait for its lines.
+        While that runs, the link to the other chip is not enabled.
         """
         trial, i, o = self.trial, self.chips[number].inputs, self.chips[number].outputs
         for chip, port, mode, start, end in trial.modes:

@@ -198,9 +198,9 @@ class Harm(StrEnum):
     CUT = "cut"  # no signal on any lane
     DEAD = "dead"  # none on lane 0
     FLAPS = "flaps"  # of each lane there is a signal or not, as it happens
-    ZEROS = "zeros"  # all bits are; so it is with the others that have a signal
-    ONES = "ones"
-    NOISE = "noise"  # any bits
+    ZEROS = "zeros"  # all bits are, with a signal
+    ONES = "ones"  # likewise
+    NOISE = "noise"  # any bits, with a signal
     ERRORS = "errors"  # one bit in twenty is wrong, so that no codeword can be corrected
     LATE = "late"  # lane 0 of the sender has as much more skew as receivers have room for
     TWICE = "twice"  # the last lane brings what the first one does: two have one number

@@ -135,7 +135,8 @@ def test_lines_that_pause_never_wait(base, lanes, fec, interleave):
 
 @pytest.mark.parametrize(
     "base, lanes, fec, interleave",
-    [case for case in EVERY if case[3] > 1] + [(PROTO, 1, "rs544", 1), (NODE, 4, "rs544", 1)],
+    [case for case in EVERY if case[3] > 1]
+    + [(TINY, 2, "rs272", 4), (PROTO, 1, "rs544", 1), (NODE, 4, "rs544", 1)],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_late_frames_find_room(base, lanes, fec, interleave):

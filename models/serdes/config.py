@@ -519,16 +519,15 @@ class LanesConfig:
 
     @property
     def late_units(self) -> int:
-        """Units that may wait behind the decoder, which gives those that were late in a row, if
-        groups come faster from there than words go; those that wait for a frame's parity; and those
-        of rows that leave the lanes together, when the last one has come."""
-        unit, code = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle, self.code
-        faster = self.message_bits * self.frame.symbols_per_cycle / TRANSCODED_BITS > (
-            self.frame.symbols * self.words_per_cycle / TRANSCODED_BLOCKS
-        )
-        late = (code.solve_cycles - code.clean_cycles) / unit if faster else 0
-        rows = self.skew_rows * self.row_bits * self.lanes
-        return max(32, ceil(late + (self.mapper_limit + rows) / self.unit_bits) + 1)
+        """Units that may wait behind the decoder. It gives a frame faster than words go, so some
+        wait at the end of one; and once frames were late, those that are not come so much sooner
+        than words go, until the lines pause for a marker."""
+        unit = TRANSCODED_BLOCKS * self.transcoders / self.words_per_cycle  # cycles of its words
+        whole, wide = self.message_bits / self.unit_bits, self.message_bits / self.group_bits
+        late = 0
+        if self.frame.groups < whole * unit:  # the decoder catches up
+            late = (self.code.solve_cycles - self.code.clean_cycles) / unit
+        return max(32, ceil(late + whole - wide / unit) + 1)
 
     @property
     def lane_bits(self) -> int:
