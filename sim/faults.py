@@ -63,7 +63,7 @@ from rtl.serdes.block_lock import BlockLock
 from rtl.serdes.deskew import Deskew
 from rtl.serdes.fec_decoder import FecDecoder
 from rtl.serdes.fec_encoder import FecEncoder
-from rtl.serdes.frame_coder import FrameDecoder
+from rtl.serdes.frame_coder import FrameDecoder, FrameEncoder
 from rtl.serdes.gearbox import ReceiveGearbox, TransmitGearbox
 from rtl.serdes.lane_crossing import LaneCrossing
 from rtl.serdes.lane_receiver import LaneReceiver
@@ -464,6 +464,13 @@ CHECKS: dict[str, Callable[[], object]] = {
     "lane_test bench": lambda: run_bench("lane_test", LaneTest(LANES), LANES),
     "multilane_pcs bench": lambda: run_bench(
         "multilane_pcs", MultilanePcs(TWO_LANES, LINK_OF_A_WORD), TWO_LANES
+    ),
+    "frame_encoder bench": lambda: run_bench(
+        "frame_encoder",
+        FrameEncoder(FRAMES_OF_TWO.frame),
+        FRAMES_OF_TWO,
+        module="verif.bench.frame_coder",
+        testcase="encoder_matches_model",
     ),
     "frame_decoder bench": lambda: run_bench(
         "frame_decoder",
@@ -2346,6 +2353,14 @@ FAULTS = (
         old="return chunk // chunks % min(config.interleave, config.lanes)",
         new="return 0",
         check="frame_decoder bench",
+    ),
+    Fault(
+        name="frame-deal",
+        meaning="the message is dealt to codewords from the last one on",
+        file="rtl/serdes/frame_coder.py",
+        old="for s in range(k, len(i.symbols), count))",
+        new="for s in range(count - 1 - k, len(i.symbols), count))",
+        check="frame_encoder bench",
     ),
     Fault(
         name="frame-turn-pause",
